@@ -1,0 +1,1 @@
+"""Channels: a frozen package in, a typed outcome out."""

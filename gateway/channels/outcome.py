@@ -1,0 +1,65 @@
+"""What a channel answers: one of six classes, each with the server's own code and text kept (DESIGN §4 rule 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.package.types import Package
+
+
+class Verdict(StrEnum):
+    """Class of an outcome, and so what the engine does next."""
+
+    ACCEPTED = "accepted"
+    """The other side has it: `sent`."""
+    TRANSIENT = "transient"
+    """Nothing was accepted and time may mend it: retry by schedule."""
+    PERMANENT = "permanent"
+    """Refused for good: `dead`, tell a person."""
+    CONFIGURATION = "configuration"
+    """Ours to mend (certificate, trust anchor, account): pause the channel, burn no schedule."""
+    SESSION = "session"
+    """Only a person can renew the token or card: `waiting_for_session`."""
+    IMPOSSIBLE = "impossible"
+    """The destination does not exist or refuses on principle (no DMP, opposition): an end, not an error."""
+    IN_DOUBT = "in_doubt"
+    """The bytes may have been taken and no answer came: settle by evidence, never resend blindly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to one attempt.
+
+    `reason` is a stable code (`MSS-451`, `DMP-XDSRepositoryBusy`), `text` the server's reply scrubbed of
+    identity, `reference` the remote receipt (queue id, submission set id), `retry_after` seconds if the server said.
+    """
+
+    verdict: Verdict
+    reason: str
+    text: str = ""
+    reference: str | None = None
+    retry_after: float | None = None
+    host: str | None = None
+
+
+BeforeCommit = Callable[[], Awaitable[None]]
+"""Called once, just before DATA or the POST: checks the lease and makes `transmitting` durable. Raises LeaseLostError."""
+
+
+class Channel(Protocol):
+    """A way out. Knows nothing of the store; raises nothing but LeaseLostError."""
+
+    async def send(self, package: Package, before_commit: BeforeCommit) -> Outcome:
+        """Try once. Network failures come back as outcomes."""
+        ...
+
+    async def resolve(self, package: Package) -> Outcome:
+        """Was it accepted? ACCEPTED or TRANSIENT (proven not there) with evidence, IN_DOUBT without."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...

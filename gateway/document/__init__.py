@@ -1,0 +1,1 @@
+"""ClinicalDocument: the document itself, independent of CDA, FHIR and PDF."""

@@ -1,0 +1,1 @@
+"""Identity: matricule INS, OIDs, RNIV status, and what may leave the gateway."""

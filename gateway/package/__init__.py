@@ -1,0 +1,1 @@
+"""Packages: metadata, archives, messages and signatures, frozen before anything is sent."""

@@ -1,0 +1,91 @@
+"""Conditions of the access to care: mode, practitioner's declarations, prior diagnosis, episode."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from gateway.records.base import Line, Record
+
+Department = Annotated[str, StringConstraints(pattern=r"^(0[1-9]|[1-8][0-9]|9[0-5]|2[AB]|97[1-8])$")]
+
+
+class AccessMode(StrEnum):
+    """How the patient came (spec of the direct-access experiment and convention, avenant 7)."""
+
+    DIRECT_CPTS = "direct_cpts"
+    DIRECT_STRUCTURE = "direct_structure"
+    PRESCRIPTION = "prescription"
+    RENEWAL = "renewal"
+    URGENCE = "urgence"
+    PROTOCOLE = "protocole"
+    HORS_NOMENCLATURE = "hors_nomenclature"
+
+
+class PractitionerStatus(StrEnum):
+    """Status of the author in the practice at the date of the act."""
+
+    TITULAIRE = "titulaire"
+    COLLABORATEUR = "collaborateur"
+    ASSISTANT = "assistant"
+    REMPLACANT = "remplacant"
+
+
+class ProofType(StrEnum):
+    """What establishes the prior diagnosis."""
+
+    ALD = "ald"
+    CR_OPERATOIRE = "cr_operatoire"
+    CR_HOSPITALISATION = "cr_hospitalisation"
+    CR_MEDICAL = "cr_medical"
+    CR_URGENCES = "cr_urgences"
+    INFORMATION_MEDECIN = "information_medecin"
+    PRESCRIPTION_ANTERIEURE = "prescription_anterieure"
+    DUI = "dui"
+    OTHER = "other"
+
+
+class Proof(Record):
+    """Proof of the prior diagnosis: kept in the record, only its type and date are carried."""
+
+    type: ProofType
+    date: dt.date
+    issuer: Line | None = None
+    kept_in_record: bool = True
+    note: Line | None = None
+
+
+class Cpts(Record):
+    """Membership of a territorial professional community."""
+
+    name: Line
+    department: Department
+    active_member: bool = True
+    proof_valid_until: dt.date | None = None
+
+
+class Episode(Record):
+    """The care episode: the eight-session rule counts inside it."""
+
+    id: Line
+    start: dt.date
+    sessions_already_done: int = Field(default=0, ge=0, le=500)
+
+
+class Access(Record):
+    """Everything the direct-access rules look at."""
+
+    mode: AccessMode
+    department: Department
+    practitioner_status: PractitionerStatus = PractitionerStatus.TITULAIRE
+    declared_to_ars_on: dt.date | None = None
+    withdrawn_on: dt.date | None = None
+    cpts: Cpts | None = None
+    prior_diagnosis: bool = False
+    proof: Proof | None = None
+    prescription_date: dt.date | None = None
+    protocol: Line | None = None
+    episode: Episode

@@ -1,0 +1,234 @@
+"""The two clinical documents: Assessment (bilan initial) and TreatmentSummary (compte rendu des soins)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from gateway.records.base import Instant, Line, Record, Text
+
+
+class Side(StrEnum):
+    """Laterality (JDV_J161)."""
+
+    RIGHT = "droite"
+    LEFT = "gauche"
+    BOTH = "bilateral"
+
+
+class Coding(Record):
+    """A code in a named terminology, as the billing software knows it."""
+
+    system: Literal["CIM-10", "SNOMED-CT", "CIF"]
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.]{1,18}$")]
+    label: Line
+
+
+class Problem(Record):
+    """A problem or diagnosis treated; text is always there, a code where one is known."""
+
+    label: Line
+    code: Coding | None = None
+    side: Side | None = None
+    onset: dt.date | None = None
+    note: Text | None = None
+
+
+class BodySite(Record):
+    """Region treated, by its French label (JDV_LocalisationAnatomique where it is listed)."""
+
+    label: Line
+    side: Side | None = None
+
+
+class History(Record):
+    """What the patient brings along."""
+
+    conditions: tuple[Line, ...] = Field(default=(), description="Antécédents médicaux.")
+    surgeries: tuple[Line, ...] = ()
+    treatments: tuple[Line, ...] = ()
+    allergies: tuple[Line, ...] = ()
+    work: Line | None = None
+    activity: Line | None = None
+    dominant_hand: Side | None = None
+
+
+class RedFlagDecision(StrEnum):
+    """What the search for red flags led to."""
+
+    NONE = "pas_de_reorientation"
+    ADAPT = "adaptation_et_information"
+    INFORM = "information_medecin_traitant"
+    PLANNED = "reorientation_programmee"
+    WITHIN_24H = "reorientation_24h"
+    EMERGENCY = "urgence"
+
+
+class RedFlags(Record):
+    """Red flags searched and found. A flag is named by its code or in words."""
+
+    checked: tuple[Line, ...] = ()
+    present: tuple[Line, ...] = ()
+    decision: RedFlagDecision
+    comment: Text | None = None
+
+
+class Measure(Record):
+    """One measured value: `code` of the catalogue (mappings), unit of the catalogue (UCUM).
+
+    `context` tells two values of one code apart (rest, movement, night), `raw` keeps what was written
+    where the number does not say it all (`4-`, `1+`).
+    """
+
+    code: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")]
+    value: Annotated[Decimal, Field(max_digits=12, decimal_places=4, allow_inf_nan=False)]
+    unit: Line
+    side: Side | None = None
+    site: Line | None = Field(default=None, description="Joint, muscle or place measured.")
+    context: Line | None = None
+    aid: Line | None = None
+    raw: Line | None = None
+
+
+class IcfItem(Record):
+    """An item of the international classification of functioning (CIF)."""
+
+    code: Annotated[str, StringConstraints(pattern=r"^[bsde][0-9]{1,5}(\.[0-9+])?$")]
+    label: Line | None = None
+
+
+class Goal(Record):
+    """A care objective, with its date and, in a summary, whether it was reached."""
+
+    text: Text
+    due: dt.date | None = None
+    reached: bool | None = None
+
+
+class Plan(Record):
+    """Planned care."""
+
+    sessions_planned: int | None = Field(default=None, ge=0, le=500)
+    frequency: Line | None = None
+    techniques: tuple[Line, ...] = ()
+    place: Line | None = None
+    note: Text | None = None
+
+
+class Consent(Record):
+    """Consent to care, and information given on the sharing of the documents."""
+
+    care: bool
+    sharing_informed: bool
+    date: dt.date
+    interpreter: Line | None = None
+
+
+class Reorientation(Record):
+    """Referral to a physician."""
+
+    to: Line
+    date: dt.date
+    reason: Text
+    urgency: Literal["programmee", "24h", "urgence"]
+    communicated_by: tuple[Line, ...] = ()
+
+
+class AdverseEvent(Record):
+    """An undesirable event of the care."""
+
+    id: Line
+    date: dt.date
+    kind: Line
+    detail: Text | None = None
+    severity: Literal["legere", "moderee", "grave"]
+    physician_informed: dt.date | None = None
+    reported_ars: bool = False
+
+
+class Session(Record):
+    """One session. The act is opaque text: letters and coefficients change with each NGAP version."""
+
+    n: int = Field(ge=1, le=500)
+    date: dt.date
+    act_letter: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,5}$")] | None = None
+    act_coefficient: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}([.,][0-9]{1,2})?$")] | None = None
+    note: Line | None = None
+
+
+class Outcome(StrEnum):
+    """State of the patient at the end of the period."""
+
+    GOALS_REACHED = "objectifs_atteints"
+    PARTIAL = "amelioration_partielle"
+    STABLE = "stable"
+    WORSE = "aggravation"
+    CONTINUED = "poursuite"
+    REORIENTED = "reorientation"
+    ABANDONED = "abandon"
+
+
+class EndReason(StrEnum):
+    """Why the summary is written now."""
+
+    END_OF_CARE = "fin_de_traitement"
+    SESSION_CAP = "plafond_8_seances"
+    INTERMEDIATE = "bilan_intermediaire"
+    PATIENT = "decision_patient"
+    DEATH = "deces"
+    OTHER = "autre"
+
+
+class Period(Record):
+    """First and last day of the care described."""
+
+    start: dt.date
+    end: dt.date
+
+
+class _Clinical(Record):
+    id: Line = Field(description="The author's own number for this document.")
+    date: Instant = Field(description="Date of the assessment or summary, with offset.")
+    reason: Text
+    problems: tuple[Problem, ...] = ()
+    body_site: BodySite | None = None
+    history: History = History()
+    icf: tuple[IcfItem, ...] = ()
+    goals: tuple[Goal, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    not_measurable: Line | None = Field(
+        default=None, description="Why nothing could be measured, when `measures` is empty."
+    )
+    diagnosis: Text | None = Field(default=None, description="Diagnostic kinésithérapique.")
+    prognosis: Text | None = None
+    plan: Plan | None = None
+    reorientation: Reorientation | None = None
+    adverse_events: tuple[AdverseEvent, ...] = ()
+    advice: Text | None = None
+
+
+class Assessment(_Clinical):
+    """Bilan initial de kinésithérapie."""
+
+    kind: Literal["assessment"]
+    red_flags: RedFlags | None = None
+    consent: Consent | None = None
+
+
+class TreatmentSummary(_Clinical):
+    """Compte rendu des soins: what was done, what changed, what follows."""
+
+    kind: Literal["treatment_summary"]
+    period: Period
+    sessions_done: int = Field(ge=0, le=500)
+    sessions: tuple[Session, ...] = ()
+    initial_date: Instant | None = Field(default=None, description="When `initial_measures` were taken.")
+    initial_measures: tuple[Measure, ...] = ()
+    treatment_done: tuple[Line, ...] = ()
+    evolution: Text | None = None
+    outcome: Outcome
+    end_reason: EndReason

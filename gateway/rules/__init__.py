@@ -1,0 +1,1 @@
+"""Rules over records: pure functions from what was written to findings."""

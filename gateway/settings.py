@@ -1,0 +1,227 @@
+"""Settings: one TOML file, unknown keys refused, secrets by file path only."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from gateway.errors import ConfigError
+
+ENV_CONFIG = "KINE_GATEWAY_CONFIG"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Environment(StrEnum):
+    """Which world an account lives in: a test INS never goes to production, nor the reverse."""
+
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class TlsSettings(_Table):
+    """Mutual TLS: trust anchor only from here, never from the system (spec mssante §4)."""
+
+    ca_file: Path
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    crl_file: Path | None = None
+
+
+class SmtpSettings(_Table):
+    """The MSSanté operator that takes this account's mail. Times in seconds."""
+
+    host: str
+    port: int = Field(default=465, ge=1, le=65535)
+    security: Literal["tls", "starttls"] = "tls"
+    tls: TlsSettings
+    timeout: float = Field(default=60.0, gt=0)
+    max_bytes: int = Field(default=25_000_000, gt=0, description="Limit on the encoded message, in bytes.")
+
+
+class DmpSettings(_Table):
+    """The DMP (or its sandbox). `profile` selects the signature algorithms (spec dmp §2.1)."""
+
+    url: str = Field(description="Base of the services, without trailing slash.")
+    mode: Literal["direct", "indirect"] = "indirect"
+    tls: TlsSettings
+    sign_cert_file: Path
+    sign_key_file: Path
+    profile: Literal["legacy", "modern"] = "modern"
+    vihf_version: Literal["3.0", "4.0"] = "3.0"
+    homologation: str = "NON-HOMOLOGUE"
+    local_id: str = Field(default="kine-gateway", description="Internal id of the sender in indirect mode.")
+    in_doubt: Literal["query", "resend", "human"] = "query"
+    timeout: float = Field(default=60.0, gt=0)
+
+
+class AccountSettings(_Table):
+    """One author (RPPS) in one practice."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    rpps: Annotated[str, StringConstraints(pattern=r"^[0-9]{11}$")]
+    environment: Environment = Environment.TEST
+    mailbox: str
+    display_name: str = Field(description="`<Titre>_<Prénom>_<NOM>_<Entité>`, ECO.2.2.7.")
+    outbox: Path | None = None
+    oid_root: Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$")] = Field(
+        description="OID under which the practice's own identifiers live."
+    )
+    nil: str = Field(description="Product reference number for X-MSS-NIL (ECO.2.4.3).")
+    smtp: SmtpSettings | None = None
+    dmp: DmpSettings | None = None
+
+
+class TrustSpace(_Table):
+    """File that lists the MSSanté domains: a mail to any other domain is refused before connecting."""
+
+    file: Path
+
+
+class StoreSettings(_Table):
+    """Where deliveries live: `sqlite:///path`. Never a network share."""
+
+    url: str
+
+
+class SealingSettings(_Table):
+    """Master key file (32 bytes, base64) that wraps each document's key."""
+
+    key_file: Path
+
+
+class JournalSettings(_Table):
+    """Where signed checkpoints go, outside the database, and the Ed25519 key that signs them."""
+
+    checkpoint_dir: Path
+    key_file: Path
+    origin: str = "kine-gateway.local/journal"
+    every_records: int = Field(default=1000, gt=0)
+
+
+class RetrySettings(_Table):
+    """Durable schedule, in seconds (DESIGN §4 rule 6): the last delay repeats until `give_up_after`."""
+
+    delays: tuple[float, ...] = (30, 120, 600, 3600, 21600)
+    give_up_after: float = 5 * 86400
+    jitter: bool = True
+    lease: float = Field(default=60.0, gt=0)
+    breaker_failures: int = Field(default=5, ge=1)
+    breaker_pause: float = Field(default=60.0, gt=0)
+
+
+class SidecarSettings(_Table):
+    """Folder watch. `scan_every` in seconds; `keep` leaves accepted files beside their status."""
+
+    scan_every: float = Field(default=2.0, gt=0)
+    keep: bool = False
+    workers: int = Field(default=4, ge=1, le=64)
+
+
+class FhirSettings(_Table):
+    """FR Core version whose identity status codes are written (spec fhir §1)."""
+
+    fr_core: Literal["2.1", "2.2-ballot", "2.2"] = "2.2-ballot"
+
+
+class RulesSettings(_Table):
+    """Dates that the sources disagree on, so configuration decides (spec kine §1)."""
+
+    experiment_start: date = date(2025, 6, 8)
+    episode_months: int = Field(default=3, ge=1, le=24)
+
+
+class Settings(_Table):
+    """The whole configuration. Relative paths are taken from the folder of the file."""
+
+    store: StoreSettings
+    sealing: SealingSettings
+    journal: JournalSettings
+    trust_space: TrustSpace
+    account: tuple[AccountSettings, ...] = Field(min_length=1)
+    retry: RetrySettings = RetrySettings()
+    sidecar: SidecarSettings = SidecarSettings()
+    fhir: FhirSettings = FhirSettings()
+    rules: RulesSettings = RulesSettings()
+
+    @model_validator(mode="after")
+    def _accounts_differ(self) -> Self:
+        for name in ("id", "outbox"):
+            values = [getattr(a, name) for a in self.account if getattr(a, name) is not None]
+            if len(set(values)) != len(values):
+                raise ValueError(f"two accounts share the same {name}")
+        return self
+
+    def find_account(self, account_id: str) -> AccountSettings | None:
+        """The account of that id, or None."""
+        return next((a for a in self.account if a.id == account_id), None)
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read settings from `path`, else from the file that `KINE_GATEWAY_CONFIG` names.
+
+    Raises ConfigError (CFG-001 no file, CFG-002 not TOML, CFG-003 refused values, each named).
+    """
+    file = path or _from_environment()
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise ConfigError(
+            "CFG-001", f"Configuration illisible : {file}.", "Vérifier le chemin et les droits."
+        ) from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise ConfigError("CFG-002", f"{file} n'est pas un TOML valable : {fault}.") from fault
+    try:
+        return Settings.model_validate(_absolute(table, file.resolve().parent))
+    except ValidationError as fault:
+        lines = [f"{'.'.join(map(str, e['loc']))} : {e['msg']}" for e in fault.errors(include_url=False)]
+        raise ConfigError("CFG-003", f"{file} : " + " ; ".join(lines)) from fault
+
+
+def _from_environment() -> Path:
+    name = os.environ.get(ENV_CONFIG)
+    if not name:
+        raise ConfigError(
+            "CFG-001",
+            "Aucune configuration.",
+            f"Donner --config FICHIER ou la variable {ENV_CONFIG} (modèle : config/gateway.example.toml).",
+        )
+    return Path(name)
+
+
+_PATH_KEYS = {
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "crl_file",
+    "sign_cert_file",
+    "sign_key_file",
+    "file",
+    "checkpoint_dir",
+    "outbox",
+}
+
+
+def _absolute(value: Any, base: Path) -> Any:
+    """Relative paths (and the path in `store.url`) made absolute from the configuration's folder."""
+    if isinstance(value, dict):
+        return {key: _path(key, inner, base) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_absolute(inner, base) for inner in value]
+    return value
+
+
+def _path(key: str, value: Any, base: Path) -> Any:
+    if key in _PATH_KEYS and isinstance(value, str):
+        return str(base / Path(value).expanduser())
+    if key == "url" and isinstance(value, str) and value.startswith("sqlite:///"):
+        return f"sqlite:///{base / value.removeprefix('sqlite:///')}"
+    return _absolute(value, base)
