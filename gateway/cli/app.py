@@ -1,0 +1,62 @@
+"""Assembles the commands and turns errors into one line of French and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gateway.cli import config, demo, documents, doctor, journal, queue, run, sandbox
+from gateway.cli.output import exit_status, print_json, say
+from gateway.errors import GatewayError, InputError
+
+app = typer.Typer(
+    name="kine-gateway",
+    help="Envoie les bilans et comptes rendus de kinésithérapie (MSSanté, DMP) et prouve ce qui s'est passé.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+documents.register(app)
+run.register(app)
+app.add_typer(queue.app, name="queue")
+app.add_typer(journal.app, name="journal")
+sandbox.register(app)
+demo.register(app)
+doctor.register(app)
+app.add_typer(config.app, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from gateway import __version__
+
+        typer.echo(f"kine-gateway {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Affiche la version.")
+    ] = False,
+) -> None:
+    """Passerelle des documents de kinésithérapie."""
+
+
+def main() -> None:
+    """Entry point of the `kine-gateway` command."""
+    try:
+        app()
+    except GatewayError as fault:
+        if "--json" in sys.argv:
+            findings = [f.as_dict() for f in fault.findings] if isinstance(fault, InputError) else []
+            print_json(
+                {"error": {"code": fault.code, "message": fault.message, "advice": fault.advice}, "findings": findings}
+            )
+        say(f"kine-gateway : {fault}")
+        sys.exit(exit_status(fault))
+    except BrokenPipeError:
+        sys.exit(0)

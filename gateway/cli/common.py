@@ -1,0 +1,51 @@
+"""Options that commands share, and how they open the gateway."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gateway.api import Gateway
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="KINE_GATEWAY_CONFIG", help="Fichier de configuration TOML."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Sortie JSON.")]
+ByOption = Annotated[str | None, typer.Option("--by", help="Qui décide (par défaut : l'utilisateur du système).")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Pourquoi : écrit au journal.")]
+
+
+def open_gateway(config: Path | None) -> Gateway:
+    """The gateway of a configuration. Raises ConfigError when there is none."""
+    from gateway.api import Gateway
+
+    return Gateway.open(config)
+
+
+def open_or_preview(config: Path | None) -> Gateway:
+    """The configured gateway, or one without store and keys that can only check and render."""
+    from gateway.api import Gateway
+
+    return Gateway.open(config) if config is not None else Gateway.preview()
+
+
+def operator(by: str | None) -> str:
+    """Name of the person who acts, for the journal."""
+    return by or os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+def read_input(file: Path) -> bytes:
+    """Bytes of a file, or of standard input for `-`. Raises ConfigError when it cannot be read."""
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as fault:
+        raise ConfigError("INP-000", f"Fichier illisible : {file}.", fault.strerror or "") from fault

@@ -1,0 +1,90 @@
+"""Action files: `NAME.action.json` lets a person or a program act on a document without a command line.
+
+    {"format": "kine-gateway/action/1", "action": "retry", "by": "Mme Martin", "reason": "adresse corrigée"}
+
+`document` names the document by its id; without it the action is for the document that `NAME` stands for.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, ValidationError
+
+from gateway.errors import NotFoundError, StateError
+from gateway.findings import Finding, error
+from gateway.records.base import Instant, Line, Record
+
+if TYPE_CHECKING:
+    from gateway.api import DeliveryView, Gateway
+
+
+class Action(Record):
+    """One order. `destination` limits it to one delivery; `means` and `at` belong to `handed_over`."""
+
+    format: Literal["kine-gateway/action/1"]
+    action: Literal["retry", "cancel", "hold", "release", "handed_over"]
+    by: Line
+    reason: Line
+    document: Line | None = None
+    delivery: Line | None = None
+    destination: Line | None = Field(default=None, description="medecin_traitant, patient, dmp...")
+    means: Literal["main_propre", "courrier", "sip", "autre"] | None = None
+    at: Instant | None = None
+
+
+def parse(data: bytes) -> tuple[Action | None, list[Finding]]:
+    """Read an action file. Never raises: a file that cannot be read is a finding."""
+    try:
+        action = Action.model_validate(json.loads(data))
+    except ValidationError as fault:
+        return None, [
+            error(
+                "ACT-002",
+                "/" + "/".join(map(str, detail["loc"])),
+                "Action refusée : champ absent, inconnu ou mal rempli.",
+                "Voir docs/folder.md et docs/schemas/action.json.",
+            )
+            for detail in fault.errors(include_url=False)
+        ]
+    except (ValueError, RecursionError):
+        return None, [error("ACT-001", "", "Le fichier d'action n'est pas un JSON lisible.", "Le réécrire en UTF-8.")]
+    if action.action == "handed_over" and action.means is None:
+        return None, [
+            error("ACT-003", "/means", "Une remise doit dire par quel moyen.", "Ajouter means : main_propre, courrier...")
+        ]
+    return action, []
+
+
+def apply(gateway: Gateway, document_id: str, action: Action) -> None:
+    """Do what the action asks, for one delivery, one destination, or every delivery it can apply to.
+
+    Raises NotFoundError when nothing is named that way, StateError when no delivery is in a state for it.
+    """
+    chosen = [d for d in gateway.status(document_id).deliveries if _named(d, action)]
+    if not chosen:
+        raise NotFoundError("ACT-004", "Aucun envoi de ce document ne correspond.", "Vérifier destination et delivery.")
+    refused: StateError | None = None
+    done = 0
+    for delivery in chosen:
+        try:
+            _act(gateway, delivery.id, action)
+            done += 1
+        except StateError as fault:
+            refused = fault
+    if not done and refused is not None:
+        raise refused
+
+
+def _named(delivery: DeliveryView, action: Action) -> bool:
+    by_id = action.delivery is None or delivery.id == action.delivery
+    return by_id and (action.destination is None or action.destination in {delivery.destination, delivery.role})
+
+
+def _act(gateway: Gateway, delivery_id: str, action: Action) -> None:
+    if action.action == "handed_over":
+        gateway.handed(delivery_id, by=action.by, reason=action.reason, means=action.means or "autre", at=action.at)
+    else:
+        verb = {"retry": gateway.retry, "cancel": gateway.cancel, "hold": gateway.hold, "release": gateway.release}
+        verb[action.action](delivery_id, by=action.by, reason=action.reason)

@@ -1,0 +1,161 @@
+"""The outbox folder: what a writer drops, what was taken over, what was refused.
+
+    outbox/new/NAME.part -> NAME.json     written, then renamed by the billing software
+    outbox/new/NAME.action.json           a small order: retry, cancel, hold, release, handed_over
+    outbox/status/NAME.json               where the document stands, rewritten at each change
+    outbox/rejected/NAME.json             a refused file, beside NAME.report.json and NAME.report.txt
+    outbox/accepted/NAME.json             only with `sidecar.keep`
+    outbox/A_FAIRE.html                   what a person has to do
+
+A file leaves `new/` only after the store committed it and its status file is written. The name of a file may
+be the patient's: it stays in this folder and reaches neither the store nor a log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gateway import platform
+from gateway.findings import Finding
+from gateway.records.submission import MAX_BYTES
+
+MAX_NAME = 180
+"""Longest file name taken, in characters: room is needed for the suffixes that the sidecar adds."""
+
+ACTION_SUFFIX = ".action.json"
+_IGNORED = (".part", ".tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """One file found in `new/`: a submission, an action, or something the protocol does not know."""
+
+    name: str
+    path: Path
+    kind: Literal["submission", "action", "unknown"]
+
+
+class Folder:
+    """One account's outbox. Every write is atomic; nothing is deleted before it is safe elsewhere."""
+
+    def __init__(self, root: Path, *, keep: bool = False) -> None:
+        self.root = root
+        self.keep = keep
+        self.new = root / "new"
+        self.status = root / "status"
+        self.rejected = root / "rejected"
+        self.accepted = root / "accepted"
+
+    def ensure(self) -> None:
+        """Create the folders, readable by their owner only."""
+        for path in (self.root, self.new, self.status, self.rejected):
+            platform.make_private_dir(path)
+        if self.keep:
+            platform.make_private_dir(self.accepted)
+
+    def scan(self) -> list[Drop]:
+        """The files waiting in `new/`, oldest name first. Half-written files (`.part`) are not seen."""
+        found = []
+        for path in sorted(self.new.iterdir()):
+            if path.name.startswith(".") or path.suffix in _IGNORED or path.is_dir():
+                continue
+            found.append(_drop(path))
+        return found
+
+    def read(self, drop: Drop) -> bytes:
+        """Content of a dropped file. Raises UnsafeFileError on a link, a fifo or an oversize file."""
+        return platform.read_regular(drop.path, MAX_BYTES)
+
+    def take(self, drop: Drop) -> None:
+        """Remove a file whose content is committed (or keep it under `accepted/`)."""
+        if self.keep:
+            platform.durable_rename(drop.path, _free(self.accepted, drop.path.name))
+        else:
+            platform.remove(drop.path)
+
+    def reject(self, drop: Drop, findings: Sequence[Finding]) -> Path:
+        """Move a refused file aside, with its report for machines and for people. Returns its new path."""
+        target = _free(self.rejected, drop.path.name)
+        stem = target.name.removesuffix(target.suffix)
+        report = {"format": "kine-gateway/report/1", "file": drop.path.name, "findings": _dicts(findings)}
+        platform.write_atomic(self.rejected / f"{stem}.report.json", _json(report))
+        platform.write_atomic(self.rejected / f"{stem}.report.txt", report_text(drop.path.name, findings).encode())
+        platform.durable_rename(drop.path, target)
+        return target
+
+    def rejected_files(self) -> list[Path]:
+        """Refused files that still wait for somebody."""
+        return sorted(p for p in self.rejected.iterdir() if ".report." not in p.name and not p.name.startswith("."))
+
+    def write_status(self, name: str, value: dict[str, Any]) -> None:
+        """Rewrite `status/NAME.json`; the status of another document under the same name is kept aside."""
+        path = self.status / f"{name}.json"
+        before = _load(path)
+        if before and before.get("document_id") != value["document_id"]:
+            platform.durable_rename(path, self.status / f"{name}~{before.get('document_id', 'inconnu')}.json")
+        if before != value:
+            platform.write_atomic(path, _json(value))
+
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        """Name -> last written status. The names of documents are known from here alone."""
+        found = {path.name.removesuffix(".json"): _load(path) for path in sorted(self.status.glob("*.json"))}
+        return {name: value for name, value in found.items() if value and "~" not in name}
+
+    def write_page(self, html: str) -> None:
+        """Rewrite `A_FAIRE.html` if it changed."""
+        path = self.root / "A_FAIRE.html"
+        data = html.encode()
+        if not path.exists() or path.read_bytes() != data:
+            platform.write_atomic(path, data)
+
+
+def report_text(name: str, findings: Iterable[Finding]) -> str:
+    """The report of a refused file, in French, for the person who opens it in a text editor."""
+    lines = [f"Le fichier « {name} » n'a pas été envoyé.", ""]
+    for finding in findings:
+        place = f" (champ {finding.path})" if finding.path else ""
+        lines += [f"- [{finding.code}] {finding.message}{place}", f"  {finding.advice}" if finding.advice else ""]
+    lines += ["", "Corrigez la saisie, puis déposez à nouveau le document depuis votre logiciel.", ""]
+    return "\r\n".join(line for line in lines if line is not None)
+
+
+def _drop(path: Path) -> Drop:
+    name = path.name
+    if len(name) > MAX_NAME or "~" in name:
+        return Drop(name, path, "unknown")
+    if name.endswith(ACTION_SUFFIX):
+        return Drop(name.removesuffix(ACTION_SUFFIX), path, "action")
+    if name.endswith(".json"):
+        return Drop(name.removesuffix(".json"), path, "submission")
+    return Drop(name, path, "unknown")
+
+
+def _free(folder: Path, name: str) -> Path:
+    """A path in `folder` that does not exist yet: an earlier file of that name is never overwritten."""
+    stem, dot, suffix = name.rpartition(".")
+    base, end = (stem, dot + suffix) if stem else (name, "")
+    path, n = folder / name, 1
+    while path.exists():
+        n += 1
+        path = folder / f"{base}({n}){end}"
+    return path
+
+
+def _dicts(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    return [finding.as_dict() for finding in findings]
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

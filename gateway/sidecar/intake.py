@@ -1,0 +1,115 @@
+"""Intake: one dropped file becomes a committed document, a report, or stays where it is. Never lost."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+from gateway.api import Gateway
+from gateway.errors import ConflictError, InputError, NotFoundError, StateError, StoreError
+from gateway.findings import Finding, error
+from gateway.platform import UnsafeFileError
+from gateway.sidecar import actions
+from gateway.sidecar.folder import Drop, Folder
+
+log = logging.getLogger("gateway.sidecar")
+
+SETTLE_SECONDS = 5.0
+"""A file that does not parse yet is left alone while it is younger than this: its writer may not have finished."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """Takes files of one account's folder into the gateway."""
+
+    gateway: Gateway
+    folder: Folder
+    account: str
+
+    def pass_once(self) -> list[str]:
+        """Look at every waiting file once. Returns the ids of the documents that were touched.
+
+        A fault of one file never stops the others; a fault of the store leaves the file for the next pass.
+        """
+        touched = []
+        for drop in self.folder.scan():
+            try:
+                document = self._take(drop)
+            except (StoreError, OSError) as fault:
+                log.error("intake_postponed", extra={"code": getattr(fault, "code", type(fault).__name__)})
+                continue
+            if document is not None:
+                touched.append(document)
+        return touched
+
+    def _take(self, drop: Drop) -> str | None:
+        try:
+            data = self.folder.read(drop)
+        except UnsafeFileError as fault:
+            return self._reject(drop, [error(fault.code, "", fault.message, fault.advice)])
+        except FileNotFoundError:
+            return None
+        if drop.kind == "submission":
+            return self._submission(drop, data)
+        if drop.kind == "action":
+            return self._action(drop, data)
+        return self._reject(drop, [_unknown_file()])
+
+    def _submission(self, drop: Drop, data: bytes) -> str | None:
+        report = self.gateway.check(data, account=self.account)
+        if not report.ok:
+            if report.unreadable and _is_young(drop):
+                return None
+            return self._reject(drop, report.findings)
+        try:
+            accepted = self.gateway.submit(data)
+        except InputError as fault:
+            return self._reject(drop, fault.findings)
+        except ConflictError as fault:
+            return self._reject(drop, [error(fault.code, "/key", fault.message, fault.advice)])
+        self._status(drop.name, accepted.document_id, report.findings)
+        self.folder.take(drop)
+        return accepted.document_id
+
+    def _status(self, name: str, document_id: str, findings: tuple[Finding, ...]) -> None:
+        from gateway.sidecar.status import status_file
+
+        self.folder.write_status(name, status_file(self.gateway.status(document_id), findings))
+
+    def _action(self, drop: Drop, data: bytes) -> str | None:
+        action, findings = actions.parse(data)
+        if action is None:
+            return self._reject(drop, findings)
+        document = action.document or self.folder.statuses().get(drop.name, {}).get("document_id")
+        if document is None:
+            return self._reject(drop, [_unknown_document()])
+        try:
+            actions.apply(self.gateway, document, action)
+        except (NotFoundError, StateError) as fault:
+            return self._reject(drop, [error(fault.code, "", fault.message, fault.advice)])
+        self.folder.take(drop)
+        return str(document)
+
+    def _reject(self, drop: Drop, findings: tuple[Finding, ...] | list[Finding]) -> None:
+        self.folder.reject(drop, findings)
+        log.warning("file_rejected", extra={"account": self.account, "codes": [f.code for f in findings]})
+
+
+def _is_young(drop: Drop) -> bool:
+    try:
+        return time.time() - drop.path.stat().st_mtime < SETTLE_SECONDS
+    except OSError:
+        return True
+
+
+def _unknown_file() -> Finding:
+    return error(
+        "FLD-001", "", "Ce type de fichier n'est pas pris en charge.", "Déposer NOM.json ou NOM.action.json (docs/folder.md)."
+    )
+
+
+def _unknown_document() -> Finding:
+    return error("FLD-002", "/document", "Aucun document connu sous ce nom.", "Donner document, lu dans le fichier d'état.")
+
+

@@ -1,0 +1,135 @@
+"""What people and programs read in the outbox: status files and the French to-do page."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from gateway import resources
+from gateway.api import DeliveryView, DocumentView
+from gateway.findings import Finding
+
+STATUS_FORMAT = "kine-gateway/status/1"
+
+
+@cache
+def words() -> Mapping[str, Any]:
+    """Labels and next steps by stable code (mappings/faces.toml)."""
+    return tomllib.loads(resources.read_text("mappings", "faces.toml"))
+
+
+def needs_person(delivery: DeliveryView) -> bool:
+    """Whether nothing more happens to this delivery until somebody acts."""
+    return bool(words()["transport"][delivery.transport].get("person")) or delivery.receipt in {"refused", "overdue"}
+
+
+def next_step(delivery: DeliveryView) -> str:
+    """What the practice has to do about a delivery, in French; empty when nothing."""
+    table = words()
+    reason = table["reason"].get(delivery.reason or "", "")
+    if delivery.receipt in {"refused", "overdue"}:
+        return str(table["receipt_next"][delivery.receipt])
+    return str(reason or table["transport"][delivery.transport]["next"])
+
+
+def status_file(view: DocumentView, findings: Sequence[Finding] = ()) -> dict[str, Any]:
+    """Content of `status/NAME.json` (schema: docs/schemas/status.json)."""
+    return {
+        "format": STATUS_FORMAT,
+        "document_id": view.id,
+        "account": view.account,
+        "kind": view.kind,
+        "accepted_at": view.accepted_at.isoformat(),
+        "done": all(not pending(d) for d in view.deliveries),
+        "needs_person": any(needs_person(d) for d in view.deliveries),
+        "deliveries": [_delivery(d) for d in view.deliveries],
+        "findings": [f.as_dict() for f in findings],
+    }
+
+
+def pending(delivery: DeliveryView) -> bool:
+    """Whether the gateway still works on it by itself."""
+    return delivery.transport in {"prepared", "sending", "transmitting", "retry"}
+
+
+def _delivery(delivery: DeliveryView) -> dict[str, Any]:
+    table = words()
+    return {
+        "delivery_id": delivery.id,
+        "destination": delivery.destination,
+        "role": delivery.role,
+        "label": table["destination"][delivery.destination],
+        "transport": delivery.transport,
+        "transport_label": table["transport"][delivery.transport]["label"],
+        "receipt": delivery.receipt,
+        "attempts": delivery.attempts,
+        "due_at": delivery.due_at.isoformat() if delivery.due_at else None,
+        "reason": delivery.reason,
+        "reference": delivery.reference,
+        "next_step": next_step(delivery),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One line of the to-do page."""
+
+    name: str
+    what: str
+    state: str
+    step: str
+    code: str
+
+
+def tasks(documents: Mapping[str, DocumentView], rejected: Iterable[Path]) -> list[Task]:
+    """Everything that waits for a person: refused files first, then deliveries, by file name."""
+    found = [
+        Task(path.name, "fichier refusé", "non envoyé", f"Lire {path.stem}.report.txt, corriger, déposer à nouveau.", "")
+        for path in rejected
+    ]
+    for name, view in sorted(documents.items()):
+        for delivery in view.deliveries:
+            if needs_person(delivery):
+                label = words()["destination"][delivery.destination]
+                state = words()["transport"][delivery.transport]["label"]
+                found.append(Task(name, label, state, next_step(delivery), delivery.reason or ""))
+    return found
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="fr"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>À faire : documents de kinésithérapie</title>
+<style>
+body{{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding:0 1rem;color:#1c2733}}
+h1{{font-size:1.4rem}} table{{border-collapse:collapse;width:100%}} th,td{{text-align:left;padding:.5rem .6rem;
+border-bottom:1px solid #d5dde5;vertical-align:top}} th{{font-weight:600;color:#4a5a6a}} code{{color:#5c6b7a}}
+.none{{background:#e8f5ec;padding:1rem;border-radius:.4rem}} .sub{{color:#4a5a6a}}
+</style></head><body>
+<h1>À faire</h1>
+<p class="sub">{summary}</p>
+{body}
+</body></html>
+"""
+
+
+def page(found: Sequence[Task], documents: Mapping[str, DocumentView]) -> str:
+    """The to-do page: readable in any browser, no script, no outside resource."""
+    waiting = sum(any(pending(d) for d in view.deliveries) for view in documents.values())
+    summary = f"{len(documents)} document(s) confié(s), {waiting} en cours d'envoi, {len(found)} action(s) à faire."
+    return _PAGE.format(summary=summary, body=_rows(found) if found else '<p class="none">Rien à faire.</p>')
+
+
+def _rows(found: Sequence[Task]) -> str:
+    head = "<tr><th>Document</th><th>Destination</th><th>État</th><th>Que faire</th></tr>"
+    rows = "".join(
+        f"<tr><td>{escape(t.name)}</td><td>{escape(t.what)}</td><td>{escape(t.state)}"
+        f"{f'<br><code>{escape(t.code)}</code>' if t.code else ''}</td><td>{escape(t.step)}</td></tr>\n"
+        for t in found
+    )
+    return f"<table><thead>{head}</thead><tbody>\n{rows}</tbody></table>"
+
