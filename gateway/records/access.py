@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from gateway.records.base import Line, Record
+from gateway.records.base import Count, Date, Flag, Line, Record
 
 Department = Annotated[str, StringConstraints(pattern=r"^(0[1-9]|[1-8][0-9]|9[0-5]|2[AB]|97[1-8])$")]
 
@@ -52,9 +51,9 @@ class Proof(Record):
     """Proof of the prior diagnosis: kept in the record, only its type and date are carried."""
 
     type: ProofType
-    date: dt.date
+    date: Date
     issuer: Line | None = None
-    kept_in_record: bool = True
+    kept_in_record: Flag = True
     note: Line | None = None
 
 
@@ -63,16 +62,16 @@ class Cpts(Record):
 
     name: Line
     department: Department
-    active_member: bool = True
-    proof_valid_until: dt.date | None = None
+    active_member: Flag = True
+    proof_valid_until: Date | None = None
 
 
 class Episode(Record):
     """The care episode: the eight-session rule counts inside it."""
 
     id: Line
-    start: dt.date
-    sessions_already_done: int = Field(default=0, ge=0, le=500)
+    start: Date
+    sessions_already_done: Count = Field(default=0, ge=0, le=500)
 
 
 class Access(Record):
@@ -81,11 +80,11 @@ class Access(Record):
     mode: AccessMode
     department: Department
     practitioner_status: PractitionerStatus = PractitionerStatus.TITULAIRE
-    declared_to_ars_on: dt.date | None = None
-    withdrawn_on: dt.date | None = None
+    declared_to_ars_on: Date | None = None
+    withdrawn_on: Date | None = None
     cpts: Cpts | None = None
-    prior_diagnosis: bool = False
+    prior_diagnosis: Flag = False
     proof: Proof | None = None
-    prescription_date: dt.date | None = None
+    prescription_date: Date | None = None
     protocol: Line | None = None
     episode: Episode

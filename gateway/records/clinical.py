@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from gateway.records.base import Instant, Line, Record, Text
+from gateway.records.base import Count, Date, Flag, Instant, Line, Number, Record, Text
 
 
 class Side(StrEnum):
@@ -34,7 +32,7 @@ class Problem(Record):
     label: Line
     code: Coding | None = None
     side: Side | None = None
-    onset: dt.date | None = None
+    onset: Date | None = None
     note: Text | None = None
 
 
@@ -85,7 +83,7 @@ class Measure(Record):
     """
 
     code: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")]
-    value: Annotated[Decimal, Field(max_digits=12, decimal_places=4, allow_inf_nan=False)]
+    value: Annotated[Number, Field(max_digits=12, decimal_places=4, allow_inf_nan=False)]
     unit: Line
     side: Side | None = None
     site: Line | None = Field(default=None, description="Joint, muscle or place measured.")
@@ -105,14 +103,14 @@ class Goal(Record):
     """A care objective, with its date and, in a summary, whether it was reached."""
 
     text: Text
-    due: dt.date | None = None
-    reached: bool | None = None
+    due: Date | None = None
+    reached: Flag | None = None
 
 
 class Plan(Record):
     """Planned care."""
 
-    sessions_planned: int | None = Field(default=None, ge=0, le=500)
+    sessions_planned: Count | None = Field(default=None, ge=0, le=500)
     frequency: Line | None = None
     techniques: tuple[Line, ...] = ()
     place: Line | None = None
@@ -122,9 +120,9 @@ class Plan(Record):
 class Consent(Record):
     """Consent to care, and information given on the sharing of the documents."""
 
-    care: bool
-    sharing_informed: bool
-    date: dt.date
+    care: Flag
+    sharing_informed: Flag
+    date: Date
     interpreter: Line | None = None
 
 
@@ -132,7 +130,7 @@ class Reorientation(Record):
     """Referral to a physician."""
 
     to: Line
-    date: dt.date
+    date: Date
     reason: Text
     urgency: Literal["programmee", "24h", "urgence"]
     communicated_by: tuple[Line, ...] = ()
@@ -142,19 +140,19 @@ class AdverseEvent(Record):
     """An undesirable event of the care."""
 
     id: Line
-    date: dt.date
+    date: Date
     kind: Line
     detail: Text | None = None
     severity: Literal["legere", "moderee", "grave"]
-    physician_informed: dt.date | None = None
-    reported_ars: bool = False
+    physician_informed: Date | None = None
+    reported_ars: Flag = False
 
 
 class Session(Record):
     """One session. The act is opaque text: letters and coefficients change with each NGAP version."""
 
-    n: int = Field(ge=1, le=500)
-    date: dt.date
+    n: Count = Field(ge=1, le=500)
+    date: Date
     act_letter: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,5}$")] | None = None
     act_coefficient: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}([.,][0-9]{1,2})?$")] | None = None
     note: Line | None = None
@@ -186,8 +184,8 @@ class EndReason(StrEnum):
 class Period(Record):
     """First and last day of the care described."""
 
-    start: dt.date
-    end: dt.date
+    start: Date
+    end: Date
 
 
 class _Clinical(Record):
@@ -224,7 +222,7 @@ class TreatmentSummary(_Clinical):
 
     kind: Literal["treatment_summary"]
     period: Period
-    sessions_done: int = Field(ge=0, le=500)
+    sessions_done: Count = Field(ge=0, le=500)
     sessions: tuple[Session, ...] = ()
     initial_date: Instant | None = Field(default=None, description="When `initial_measures` were taken.")
     initial_measures: tuple[Measure, ...] = ()

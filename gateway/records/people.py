@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from gateway.records.base import Line, MailAddress, Record
+from gateway.records.base import Date, Flag, Line, MailAddress, Record, one_line
 
 Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$", max_length=128)]
 Digits11 = Annotated[str, StringConstraints(pattern=r"^[0-9]{11}$")]
@@ -50,7 +49,7 @@ class Address(Record):
 class Opposition(Record):
     """A refusal expressed by the patient, with who recorded it and when."""
 
-    date: dt.date
+    date: Date
     author: Line
 
 
@@ -64,7 +63,7 @@ class Identifier(Record):
 class Ins(Record):
     """Matricule INS (13 characters and 2 digits of key) and the OID that says NIR, NIA or test."""
 
-    matricule: Annotated[str, StringConstraints(min_length=1, max_length=30)]
+    matricule: Annotated[str, StringConstraints(min_length=1, max_length=30), AfterValidator(one_line)]
     oid: Oid
 
 
@@ -80,7 +79,7 @@ class PatientMail(StrEnum):
 class PatientDmp(Record):
     """What is known of the patient's DMP; `None` means that it was not asked yet."""
 
-    exists: bool | None = None
+    exists: Flag | None = None
     opposition: Opposition | None = None
 
 
@@ -98,7 +97,7 @@ class Patient(Record):
     used_family: Line | None = None
     used_given: Line | None = None
     sex: Sex | None = None
-    birth_date: dt.date | None = None
+    birth_date: Date | None = None
     birth_place_cog: Cog | None = Field(
         default=None, description="INSEE code of the place of birth (COG), 99xxx abroad."
     )
@@ -163,7 +162,7 @@ class Recipient(Record):
     """A professional who must receive the document, or the fact that none is known."""
 
     role: RecipientRole
-    known: bool = True
+    known: Flag = True
     rpps: Digits11 | None = None
     family: Line | None = None
     given: Line | None = None
@@ -178,6 +177,6 @@ class Recipient(Record):
 class Visibility(Record):
     """Who may not see the document in the DMP, which also governs what is mailed."""
 
-    masked_to_professionals: bool = False
-    hidden_from_patient: bool = False
-    hidden_from_representatives: bool = False
+    masked_to_professionals: Flag = False
+    hidden_from_patient: Flag = False
+    hidden_from_representatives: Flag = False

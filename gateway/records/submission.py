@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
 
 from gateway.findings import Finding, error
+from gateway.records import faults
 from gateway.records.access import Access
 from gateway.records.base import Line, Record
 from gateway.records.clinical import Assessment, TreatmentSummary
@@ -46,78 +46,79 @@ def canonical(submission: Submission) -> bytes:
 def parse(data: bytes) -> tuple[Submission | None, list[Finding]]:
     """Read a submission from JSON bytes. Never raises on bad input.
 
-    Returns the submission and no finding, or `None` and every fault found, each with its JSON Pointer.
+    Returns the submission and no finding, or `None` and every fault found, each with its JSON Pointer. A UTF-8
+    byte order mark is accepted (Windows programs write it); any other encoding than UTF-8 is refused (RFC 8259 §8.1).
     """
-    if len(data) > MAX_BYTES:
-        return None, [error("INP-002", "", f"Fichier trop gros ({len(data)} octets).", "La limite est de 5 Mo.")]
-    if data.startswith(b"\xef\xbb\xbf"):
-        data = data[3:]
+    text = _text(data)
+    if isinstance(text, Finding):
+        return None, [text]
     try:
-        value = json.loads(data, object_pairs_hook=_no_duplicate)
-    except (ValueError, RecursionError) as fault:
-        return None, [_not_json(fault)]
+        value = json.loads(text, object_pairs_hook=_no_duplicate, parse_int=_whole, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as refused:
+        return None, [_not_json(refused)]
     try:
         return Submission.model_validate(value), []
-    except ValidationError as fault:
-        return None, [_finding(detail) for detail in fault.errors(include_url=False)]
+    except ValidationError as refused:
+        return None, faults.findings(refused.errors(include_url=False, include_input=False))
+
+
+def _text(data: bytes) -> str | Finding:
+    if len(data) > MAX_BYTES:
+        limit = f"La limite est de {MAX_BYTES // 1_000_000} Mo."
+        return error("INP-002", "", f"Fichier trop gros ({len(data)} octets).", limit)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return _not_utf8()
+    if not text.strip():
+        return error("INP-009", "", "Fichier vide.", "Écrire le fichier en entier avant de le renommer.")
+    # UTF-16 without accents is valid UTF-8 full of NUL characters.
+    return _not_utf8() if "\x00" in text[:4] else text
+
+
+def _not_utf8() -> Finding:
+    message = "Le fichier n'est pas en UTF-8."
+    return error("INP-010", "", message, "Régler l'export du logiciel : JSON en UTF-8.", "RFC 8259 §8.1")
+
+
+class _DuplicateKeyError(ValueError):
+    """The same key stands twice in one object: nobody can say which value was meant."""
+
+
+class _HugeNumberError(ValueError):
+    """A whole number that no field can hold."""
 
 
 def _no_duplicate(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("duplicate key")
+        raise _DuplicateKeyError
     return value
 
 
+def _whole(digits: str) -> int:
+    if len(digits) > 30:
+        raise _HugeNumberError
+    return int(digits)
+
+
+def _no_constant(_name: str) -> None:
+    # NaN and Infinity are no JSON (RFC 8259 §6), though Python's reader takes them.
+    raise _HugeNumberError
+
+
 def _not_json(fault: Exception) -> Finding:
+    if isinstance(fault, _DuplicateKeyError):
+        advice = "Garder une seule fois chaque champ d'un même objet."
+        return error("INP-011", "", "Une clé est répétée dans le fichier.", advice, "RFC 8259 §4")
+    if isinstance(fault, _HugeNumberError):
+        advice = "Corriger la valeur : un nombre décimal ordinaire est attendu."
+        return error("INP-005", "", "Nombre démesuré, infini ou indéfini (NaN).", advice, "RFC 8259 §6")
     where = f" (ligne {fault.lineno}, colonne {fault.colno})" if isinstance(fault, json.JSONDecodeError) else ""
     return error(
         "INP-001",
         "",
         f"Le fichier n'est pas un JSON lisible{where}.",
-        "Vérifier l'export du logiciel : JSON en UTF-8, sans clé répétée, écrit en entier avant d'être renommé.",
+        "Vérifier l'export du logiciel : JSON en UTF-8, écrit en entier avant d'être renommé.",
         "RFC 8259",
     )
-
-
-_ADVICE = {
-    "extra_forbidden": (
-        "INP-003",
-        "Champ inconnu.",
-        "Retirer le champ ou corriger son nom (voir le schéma JSON).",
-    ),
-    "missing": ("INP-004", "Champ obligatoire absent.", "Renseigner ce champ."),
-    "control_character": (
-        "INP-006",
-        "Caractère de contrôle interdit dans un texte.",
-        "Retirer les retours à la ligne et caractères invisibles de ce champ.",
-    ),
-    "naive_datetime": (
-        "INP-007",
-        "Date et heure sans fuseau.",
-        "Écrire le décalage, par exemple 2026-01-05T14:30:00+01:00.",
-    ),
-}
-
-
-def _finding(detail: ErrorDetails) -> Finding:
-    path = "/" + "/".join(
-        str(step).replace("~", "~0").replace("/", "~1")
-        for step in detail["loc"]
-        if step not in ("assessment", "treatment_summary")
-    )
-    kind = detail["type"]
-    if kind == "value_error":
-        kind = str(detail.get("ctx", {}).get("error", ""))
-    if kind in _ADVICE:
-        code, message, advice = _ADVICE[kind]
-        return error(code, path, message, advice)
-    return error("INP-005", path, f"Valeur refusée ({kind}).", f"Attendu : {_expected(detail)}.")
-
-
-def _expected(detail: ErrorDetails) -> str:
-    context = detail.get("ctx", {})
-    shown = {
-        key: context[key] for key in ("pattern", "expected", "ge", "le", "min_length", "max_length") if key in context
-    }
-    return ", ".join(f"{key} {value}" for key, value in shown.items()) or detail["type"]
