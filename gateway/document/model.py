@@ -255,12 +255,12 @@ class GoalEntry:
 
 @dataclass(frozen=True, slots=True)
 class ActEntry:
-    """An act done (`EVN`) or planned (`INT`)."""
+    """An act done (`EVN`) or planned (`INT`). `start` is None where no date was given (past surgery)."""
 
     anchor: str
     concept: Concept
     mood: Literal["EVN", "INT"]
-    start: date
+    start: date | None
     stop: date | None = None
 
 
