@@ -1,0 +1,1 @@
+"""Renderings: three siblings, each ClinicalDocument -> bytes; none imports another."""

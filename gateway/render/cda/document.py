@@ -1,0 +1,43 @@
+"""The rendering itself: header, then structuredBody."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from gateway.document.model import ClinicalDocument
+from gateway.errors import RenderError
+from gateway.render.cda import profile
+from gateway.render.cda.header import write_header
+from gateway.render.cda.scope import Scope, Terms, namespace
+from gateway.render.cda.sections import write_section
+from gateway.render.cda.xml import Element, add, root
+
+
+def render(document: ClinicalDocument, terminology: Terms) -> bytes:
+    """The document as CDA R2 level 3: UTF-8 without BOM, XML declaration, the same bytes every time.
+
+    Raises:
+        RenderError: `CDA-R01` a text that XML cannot hold or a time without zone, which the checks should
+            have refused.
+        MappingError: a section key without a row in mappings/sections.toml.
+    """
+    try:
+        return etree.tostring(tree(document, terminology), encoding="UTF-8", xml_declaration=True)
+    except ValueError as fault:  # lxml: control characters, surrogates; timestamp: no zone
+        raise RenderError(
+            "CDA-R01",
+            f"Le document ne peut pas être écrit en CDA : {fault}.",
+            "Retirez les caractères de contrôle et vérifiez que chaque heure porte son fuseau.",
+        ) from fault
+
+
+def tree(document: ClinicalDocument, terminology: Terms) -> Element:
+    """The element tree of the document."""
+    header = document.header
+    scope = Scope(namespace(header.id), "", profile.load(), terminology)
+    clinical_document = root("ClinicalDocument")
+    write_header(scope, clinical_document, header)
+    body = add(add(clinical_document, "component"), "structuredBody")
+    for number, section in enumerate(document.sections, 1):
+        write_section(scope, body, section, str(number))
+    return clinical_document
