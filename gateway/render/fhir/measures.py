@@ -1,0 +1,178 @@
+"""Measures as Observations: pain, vital signs, scores and examination results, and the panels that hold them."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from gateway.render.fhir.assembly import without_none
+from gateway.render.fhir.datatypes import instant, quantity
+from gateway.render.fhir.sites import body_site
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.document.model import FunctionEntry, MeasureEntry, Section, StatementEntry
+    from gateway.render.fhir.assembly import Assembly, Json
+
+_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+_LOINC = "http://loinc.org"
+
+
+def add_measures(assembly: Assembly, measures: Sequence[MeasureEntry]) -> list[Json]:
+    """Add the Observations of a section; return the references in the order of the measures."""
+    references = []
+    for first, second in _pressures_together(assembly, measures):
+        references.append(_pressure(assembly, first, second) if second else add_measure(assembly, first))
+    return references
+
+
+def add_measure(assembly: Assembly, entry: MeasureEntry) -> Json:
+    """Add one Observation: target codes and local code, value, site and side, context."""
+    return assembly.add(
+        f"entry/{entry.anchor}",
+        {
+            **_observation(assembly, entry, _vital_profile(assembly, entry)),
+            "code": assembly.concept(entry.concept),
+            **_value(assembly, entry),
+            **_note(entry),
+            **body_site(assembly, entry.site, entry.side),
+            **_components(entry),
+        },
+    )
+
+
+def _observation(assembly: Assembly, entry: MeasureEntry | StatementEntry | FunctionEntry, profile: str | None) -> Json:
+    category = assembly.data.categories[getattr(entry, "category", "survey")]
+    return without_none(
+        resourceType="Observation",
+        meta=assembly.data.profile(profile) if profile else None,
+        status="final",
+        category=[{"coding": [{"system": _CATEGORY, "code": category}]}],
+        **assembly.clinical(),
+        effectiveDateTime=instant(entry.effective),
+        performer=[assembly.reference(assembly.author_path)],
+    )
+
+
+def _vital_profile(assembly: Assembly, entry: MeasureEntry) -> str | None:
+    if entry.category != "vital" or entry.value is None:
+        return None
+    claimed = (assembly.data.vital_profiles.get(code.code) for code in entry.concept.fhir)
+    return next((profile for profile in claimed if profile), None)
+
+
+def _value(assembly: Assembly, entry: MeasureEntry) -> Json:
+    if entry.answer:
+        return {"valueCodeableConcept": assembly.codeable(entry.answer)}
+    if entry.value is None:
+        return {"valueString": entry.raw} if entry.raw else {"dataAbsentReason": _unknown()}
+    return {"valueQuantity": quantity(entry.value, entry.unit, assembly.data)}
+
+
+def _unknown() -> Json:
+    system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+    return {"coding": [{"system": system, "code": "unknown"}]}
+
+
+def _note(entry: MeasureEntry) -> Json:
+    return {"note": [{"text": "Mesure initiale, rappelée pour comparaison."}]} if entry.reference == "initial" else {}
+
+
+def _components(entry: MeasureEntry) -> Json:
+    """What tells two values of one code apart: as components, so that a program can read it too."""
+    named = {"Contexte": entry.context, "Aide technique": entry.aid}
+    if entry.value is not None:
+        named["Cotation d'origine"] = entry.raw
+    found = [{"code": {"text": name}, "valueString": value} for name, value in named.items() if value]
+    return {"component": found} if found else {}
+
+
+def _pressures_together(
+    assembly: Assembly, measures: Sequence[MeasureEntry]
+) -> list[tuple[MeasureEntry, MeasureEntry | None]]:
+    """Each measure alone, but the systolic and diastolic pressure of one moment and context as one pair."""
+    pairs: dict[tuple[object, ...], tuple[list[MeasureEntry], list[MeasureEntry]]] = {}
+    for entry in measures:
+        limb = _pressure_limb(assembly, entry)
+        if limb is not None:
+            moment = (entry.effective, entry.context, entry.side, entry.site, entry.aid, entry.reference)
+            pairs.setdefault(moment, ([], []))[limb].append(entry)
+    second_of: dict[str, MeasureEntry] = {}
+    for systolic, diastolic in pairs.values():
+        for first, second in zip_longest(systolic, diastolic):
+            if first and second:
+                second_of[first.anchor] = second
+    taken = {entry.anchor for entry in second_of.values()}
+    return [(entry, second_of.get(entry.anchor)) for entry in measures if entry.anchor not in taken]
+
+
+def _pressure_limb(assembly: Assembly, entry: MeasureEntry) -> int | None:
+    codes = {code.code for code in entry.concept.fhir}
+    if entry.value is None or not codes:
+        return None
+    names = (assembly.data.blood_pressure["systolic"], assembly.data.blood_pressure["diastolic"])
+    return next((index for index, code in enumerate(names) if code in codes), None)
+
+
+def _pressure(assembly: Assembly, systolic: MeasureEntry, diastolic: MeasureEntry) -> Json:
+    """Blood pressure as FR Core wants it: one Observation, two components."""
+    table = assembly.data.blood_pressure
+    parts = [{"code": assembly.concept(part.concept), **_value(assembly, part)} for part in (systolic, diastolic)]
+    return assembly.add(
+        f"entry/{systolic.anchor}",
+        {
+            **_observation(assembly, systolic, table["profile"]),
+            "code": {"coding": [{"system": _LOINC, "code": table["panel"]}], "text": table["text"]},
+            **_note(systolic),
+            **body_site(assembly, systolic.site, systolic.side),
+            "component": [*parts, *_components(systolic).get("component", [])],
+        },
+    )
+
+
+def add_function(assembly: Assembly, entry: FunctionEntry) -> Json:
+    """Add an impaired function: functional status (LOINC 54522-8) with the ICF item as value."""
+    return assembly.add(
+        f"entry/{entry.anchor}",
+        {
+            **_observation(assembly, entry, None),
+            "code": _functional_status(assembly),
+            "valueCodeableConcept": assembly.concept(entry.concept),
+        },
+    )
+
+
+def add_statement(assembly: Assembly, entry: StatementEntry) -> Json:
+    """Add a statement (outcome of the care, decision on red flags) as an Observation."""
+    return assembly.add(
+        f"entry/{entry.anchor}",
+        {
+            **_observation(assembly, entry, None),
+            "code": assembly.concept(entry.concept),
+            "valueCodeableConcept": assembly.concept(entry.value),
+        },
+    )
+
+
+def add_panel(assembly: Assembly, section: Section, members: list[Json], effective: MeasureEntry) -> Json:
+    """Add the panel that holds the functional scores of a section (`hasMember`)."""
+    status = _functional_status(assembly)
+    return assembly.add(
+        f"panel/{section.key}",
+        {
+            **_observation(assembly, effective, None),
+            "code": {**status, "text": section.title},
+            "hasMember": members,
+        },
+    )
+
+
+def _functional_status(assembly: Assembly) -> Json:
+    table = assembly.data.functional_status
+    return {"coding": [{"system": _LOINC, "code": table["code"]}], "text": table["text"]}
+
+
+def survey_moment(measures: Sequence[MeasureEntry]) -> list[MeasureEntry]:
+    """The current survey measures: those that a panel may hold, all taken at the moment of the document."""
+    return [entry for entry in measures if entry.category == "survey" and entry.reference == "current"]
