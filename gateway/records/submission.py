@@ -68,10 +68,11 @@ def _text(data: bytes) -> str | Finding:
         return error("INP-002", "", f"Fichier trop gros ({len(data)} octets).", limit)
     try:
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return _not_utf8()
+    except UnicodeDecodeError as fault:
+        # Cut in the middle of a character: the file is perhaps still being written, like any unfinished JSON.
+        return _not_json(fault) if fault.end == len(data) and fault.start > len(data) - 4 else _not_utf8()
     if not text.strip():
-        return error("INP-009", "", "Fichier vide.", "Écrire le fichier en entier avant de le renommer.")
+        return error("INP-001", "", "Fichier vide.", "Écrire le fichier en entier avant de le renommer.")
     # UTF-16 without accents is valid UTF-8 full of NUL characters.
     return _not_utf8() if "\x00" in text[:4] else text
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.identity.ins import ins_may_leave
+from gateway.identity.ins import PATIENT_DOMAIN, ins_may_leave
 from gateway.records.people import PatientMail, Recipient, RecipientRole
 from gateway.records.submission import Submission
 from gateway.rules.trust_space import TrustList
@@ -17,6 +17,12 @@ from gateway.settings import AccountSettings
 
 Destination = Literal["medecin_traitant", "professional", "patient", "dmp", "hand", "post", "sip"]
 RouteChannel = Literal["mssante", "dmp", "manual"]
+
+_BY_PERSON: dict[PatientMail, Destination] = {
+    PatientMail.HAND: "hand",
+    PatientMail.POST: "post",
+    PatientMail.SIP: "sip",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ def routes(submission: Submission, account: AccountSettings, trust: TrustList | 
     """Every destination of a submission, in the order in which a reader expects them."""
     return (
         *_professionals(submission, account, trust),
-        _patient(submission, account),
+        _patient(submission, account, trust),
         _dmp(submission, account),
     )
 
@@ -69,21 +75,23 @@ def _unreachable(recipient: Recipient, account: AccountSettings, trust: TrustLis
     return None if account.smtp is not None else "DST-NO-SMTP"
 
 
-def _patient(submission: Submission, account: AccountSettings) -> Route:
+def _patient(submission: Submission, account: AccountSettings, trust: TrustList | None) -> Route:
     delivery, hidden = submission.patient.delivery, submission.visibility
     if hidden.hidden_from_patient or hidden.hidden_from_representatives:
         return Route("patient", "patient", "manual", None, "DST-HIDDEN")
     if delivery is not PatientMail.MSSANTE:
-        return Route(delivery.value, "patient", "manual")
-    return Route("patient", "patient", "mssante", None, _patient_reason(submission, account))
+        return Route(_BY_PERSON[delivery], "patient", "manual")
+    return Route("patient", "patient", "mssante", None, _patient_reason(submission, account, trust))
 
 
-def _patient_reason(submission: Submission, account: AccountSettings) -> str | None:
+def _patient_reason(submission: Submission, account: AccountSettings, trust: TrustList | None) -> str | None:
     patient = submission.patient
     if patient.mail_opposition is not None:
         return "DST-OPPOSITION"
     if not ins_may_leave(patient, account.environment):
         return "DST-NO-INS"
+    if trust is not None and PATIENT_DOMAIN not in trust.domains:
+        return "DST-PATIENT-TRUST"
     return None if account.smtp is not None else "DST-NO-SMTP"
 
 
@@ -96,6 +104,8 @@ def _dmp(submission: Submission, account: AccountSettings) -> Route:
         reason = "DST-NO-DMP"
     elif not ins_may_leave(patient, account.environment):
         reason = "DST-NO-INS"
+    elif submission.visibility.masked_to_professionals and submission.visibility.hidden_from_patient:
+        reason = "DST-VISIBILITY"  # the DMP does not cumulate them (spec dmp §1.7, EX_2.1-1050)
     elif account.dmp is None:
         reason = "DST-NO-DMP-ACCESS"
     return Route("dmp", "dmp", "dmp", None, reason)
