@@ -27,7 +27,7 @@ $(CREATED):
 	  "$$python" -c 'import venv, ensurepip' 2>/dev/null || { \
 	    echo "$$python lacks the venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }; \
 	  echo "Creating $(VENV) with $$python"; \
-	  "$$python" -m venv --clear $(VENV) && touch $@; exit $$?; \
+	  "$$python" -m venv $(VENV) && touch $@; exit $$?; \
 	done; \
 	echo "Python 3.11 or later is needed; name one with: make PYTHON=/path/to/python3.11" >&2; exit 1
 
