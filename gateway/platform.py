@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError, StoreError
+
+if TYPE_CHECKING:
+    import asyncio
 
 if sys.platform == "win32":
     import msvcrt
@@ -329,3 +334,17 @@ def notify_service(state: str) -> bool:
         except OSError:
             return False
     return True
+
+
+def call_on_stop(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
+    """Call `callback` within `loop` when the service is told to stop (SIGTERM) or the user types Ctrl-C.
+
+    Must be called from the main thread. Windows loops have no signal handlers of their own, so there the plain
+    handler hands the call over; SIGBREAK is what its service managers send.
+    """
+    if sys.platform == "win32":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK):
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(callback))
+    else:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, callback)

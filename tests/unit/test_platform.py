@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -242,3 +244,16 @@ def test_service_notification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert manager.recv(100) == b"READY=1"
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     assert platform.notify_service("READY=1") is False
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_signal_reaches_the_loop(number: signal.Signals) -> None:
+    stopped = asyncio.Event()
+    platform.call_on_stop(asyncio.get_running_loop(), stopped.set)
+    try:
+        os.kill(os.getpid(), number)
+        await asyncio.wait_for(stopped.wait(), 5)
+    finally:
+        for handled in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(handled)
