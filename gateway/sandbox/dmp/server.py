@@ -1,0 +1,197 @@
+"""HTTPS server of the DMP: TLS 1.2 with a mandatory client certificate, keep-alive, chunked requests.
+
+The suites are those of PDT-INF-579v4 (spec dmp §1.1), so a client that cannot speak them fails here as it
+would there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import socketserver
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from cryptography import x509
+
+from gateway.sandbox.dmp.service import DmpService, DropConnectionError, HttpAnswer, HttpRequest
+from gateway.sandbox.faults import AT_CONNECTION, AT_GREETING, Channel, Faults
+from gateway.sandbox.pki import Pki
+
+MAX_BODY = 64 * 1024 * 1024
+_HANDSHAKE_SECONDS = 10.0
+_IDLE_SECONDS = 60.0
+_SUITES = "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-SHA384"
+_log = logging.getLogger(__name__)
+
+
+def server_context(pki: Pki) -> ssl.SSLContext:
+    """TLS 1.2 only, the DMP's suites, a client certificate chained to the sandbox CA."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_SUITES)
+    context.load_cert_chain(pki.server.cert_path, pki.server.key_path)
+    context.load_verify_locations(pki.ca_path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+class _BadRequestError(Exception):
+    """The request cannot be read; `status` is the HTTP answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "si-dmp-sandbox"
+    timeout = _IDLE_SECONDS
+    # Nagle and small writes would add 40 ms to each answer.
+    disable_nagle_algorithm = True
+    server: DmpServer
+
+    def do_POST(self) -> None:
+        """Answer one SOAP request."""
+        if self.server.faults.take(Channel.DMP, AT_GREETING) is not None:
+            with contextlib.suppress(_BadRequestError):
+                self._body()  # unread bytes would reset the connection before the client reads the answer
+            self._send(HttpAnswer(503, "text/plain; charset=UTF-8", b"service occupe\n"), retry_after=1)
+            return
+        try:
+            request = self._request()
+            self._send(self.server.service.answer(request))
+        except _BadRequestError as fault:
+            self._send(HttpAnswer(fault.status, "text/plain; charset=UTF-8", b""))
+        except DropConnectionError:
+            self.close_connection = True
+            self.server.abort(self.connection)
+        except Exception:  # noqa: BLE001 a defect of the sandbox must not kill its server
+            _log.exception("sandbox.dmp.failed")
+            self._send(HttpAnswer(500, "text/plain; charset=UTF-8", b"erreur interne du bac a sable\n"))
+
+    def _request(self) -> HttpRequest:
+        connection = self.connection
+        assert isinstance(connection, ssl.SSLSocket)
+        der = connection.getpeercert(binary_form=True)
+        assert der is not None  # CERT_REQUIRED
+        content_type = self.headers.get("Content-Type", "")
+        return HttpRequest(self.path, content_type, self._body(), x509.load_der_x509_certificate(der))
+
+    def _body(self) -> bytes:
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return self._chunks()
+        length = self.headers.get("Content-Length", "")
+        if not length.isdigit():
+            raise _BadRequestError(411)
+        if int(length) > MAX_BODY:
+            raise _BadRequestError(413)
+        body = self.rfile.read(int(length))
+        if len(body) != int(length):
+            raise _BadRequestError(400)
+        return body
+
+    def _chunks(self) -> bytes:
+        """A chunked body (RFC 9112 §7.1); trailers are read and ignored."""
+        body = bytearray()
+        while size := self._chunk_size():
+            body += self.rfile.read(size)
+            self.rfile.readline(8)
+            if len(body) > MAX_BODY:
+                raise _BadRequestError(413)
+        while self.rfile.readline(8192).strip():
+            pass
+        return bytes(body)
+
+    def _chunk_size(self) -> int:
+        try:
+            return int(self.rfile.readline(64).split(b";")[0], 16)
+        except ValueError as fault:
+            raise _BadRequestError(400) from fault
+
+    def _send(self, answer: HttpAnswer, *, retry_after: int = 0) -> None:
+        if answer.status >= 400:
+            # The body may not have been read: the connection cannot carry another request.
+            self.close_connection = True
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        if retry_after:
+            self.send_header("Retry-After", str(retry_after))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the parameter's inherited name
+        """To the log, without the standard error of http.server."""
+        _log.debug("sandbox.dmp.http %s", format % args)
+
+
+class DmpServer(ThreadingHTTPServer):
+    """Accepts connections; the TLS handshake of each runs in its own thread."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, host: str, port: int, service: DmpService, faults: Faults, pki: Pki) -> None:
+        self.service = service
+        self.faults = faults
+        self._context = server_context(pki)
+        self._open: set[socket.socket] = set()
+        self._thread: threading.Thread | None = None
+        super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without the reverse name look-up of HTTPServer, which may take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="sandbox-dmp", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop accepting and drop the open connections."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._open):
+            self.abort(connection)
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Handshake, then the requests of one connection."""
+        if self.faults.take(Channel.DMP, AT_CONNECTION) is not None:
+            self.abort(request)
+            return
+        request.settimeout(_HANDSHAKE_SECONDS)
+        try:
+            secured = self._context.wrap_socket(request, server_side=True)
+        except OSError as fault:  # ssl.SSLError is one
+            _log.info("sandbox.dmp.tls_refused reason=%s", getattr(fault, "reason", type(fault).__name__))
+            self.shutdown_request(request)
+            return
+        self._open.add(secured)
+        try:
+            super().process_request_thread(secured, client_address)
+        finally:
+            self._open.discard(secured)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 inherited
+        """A client that goes away is not worth a traceback on standard error."""
+        _log.debug("sandbox.dmp.connection_lost", exc_info=True)
+
+    @staticmethod
+    def abort(connection: socket.socket) -> None:
+        """Close without a word: no TLS close_notify, no HTTP answer."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            connection.close()
