@@ -1,0 +1,65 @@
+"""The store: sealed documents, deliveries with their states, and the journal, in one database.
+
+`open` gives the store that the settings name; `initialise` makes its keys first, once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.clock import Clock, Randomness
+from gateway.errors import ConfigError, StoreError
+from gateway.settings import Settings
+from gateway.store.base import Store
+from gateway.store.checkpoint import CheckpointFolder, Signer, create_signing_key
+from gateway.store.core import Core
+from gateway.store.outbox import Outbox
+from gateway.store.sealing import Vault, create_master_key
+from gateway.store.sqlite import SqliteDatabase
+
+__all__ = ["database_path", "initialise", "open"]
+
+_SQLITE = "sqlite:///"
+
+
+def database_path(settings: Settings) -> Path:
+    """File of the SQLite database. Raises ConfigError (CFG-010) for an engine that does not exist here."""
+    if not settings.store.url.startswith(_SQLITE):
+        raise ConfigError("CFG-010", f"store.url : moteur inconnu ({settings.store.url}).", "sqlite:///chemin")
+    return Path(settings.store.url.removeprefix(_SQLITE))
+
+
+def initialise(settings: Settings, ids: Randomness) -> list[Path]:
+    """Create the master key and the journal's key where they do not exist. Returns what was created.
+
+    Raises StoreError (SEA-009) when a database is there without its key: a new key could not open it.
+    """
+    created = []
+    if not settings.sealing.key_file.exists():
+        if database_path(settings).exists():
+            raise StoreError(
+                "SEA-009",
+                f"La base existe mais sa clé maîtresse a disparu : {settings.sealing.key_file}.",
+                "Restaurez la clé : sans elle, les documents sont illisibles.",
+            )
+        create_master_key(settings.sealing.key_file, ids)
+        created.append(settings.sealing.key_file)
+    if not settings.journal.key_file.exists():
+        create_signing_key(settings.journal.key_file)
+        created.append(settings.journal.key_file)
+    return created
+
+
+def open(settings: Settings, clock: Clock, ids: Randomness) -> Store:  # noqa: A001 (store.open reads well)
+    """Open the store that the settings name. Raises StoreError and ConfigError, each with its advice."""
+    vault = Vault.load(settings.sealing.key_file, ids)
+    folder = CheckpointFolder(
+        settings.journal.checkpoint_dir, Signer.load(settings.journal.key_file, settings.journal.origin)
+    )
+    path = database_path(settings)
+    core = Core(SqliteDatabase(path), vault, clock, ids, folder, settings.journal.every_records)
+    try:
+        return Outbox(core, path)
+    except BaseException:
+        core.db.close()
+        raise

@@ -1,0 +1,202 @@
+"""Taking a document over: one transaction, once per idempotency key (DESIGN §4 rule 1)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import ConflictError
+from gateway.store import journal, payload
+from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
+from gateway.store.core import GATEWAY, Core, Work, to_ms
+from gateway.store.database import Row, Transaction
+from gateway.store.states import Event, Receipt, Transport, allowed
+
+LIKELY_REPEAT = "likely_repeat"
+_HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A document sealed before the transaction begins, so that the write lock is held for inserts only."""
+
+    id: str
+    wrapped_key: bytes
+    manifest: bytes
+    artifacts: dict[bytes, payload.SealedArtifact]
+    deliveries: tuple[tuple[str, PlannedDelivery, bytes | None], ...]
+
+
+def accept(core: Core, request: AcceptRequest) -> Accepted:
+    """Store a document and plan its deliveries, or find that it is here already.
+
+    Raises:
+        ConflictError: `DOC-409` the key was used with another content.
+        ValueError: the request contradicts itself (a fault of the caller's code).
+    """
+    _check(request)
+    mac = _key_mac(core, request)
+    with core.db.read() as tx:
+        found = _existing(tx, request, mac)
+    if found is not None:
+        return found
+    sealed = _seal(core, request)
+    with core.write() as work:
+        return _existing(work.tx, request, mac) or _insert(core, work, request, mac, sealed)
+
+
+def _check(request: AcceptRequest) -> None:
+    if not _HEX_SHA256.fullmatch(request.content_sha256):
+        raise ValueError("content_sha256 is not a hex SHA-256")
+    if not request.patient:
+        raise ValueError("a document needs something that identifies its patient")
+    for planned in request.deliveries:
+        if not allowed(Event.ACCEPTED, None, planned.state):
+            raise ValueError(f"a delivery cannot start as {planned.state}")
+        if planned.state is Transport.PREPARED and (planned.context is None or planned.channel == "manual"):
+            raise ValueError("a prepared delivery needs a package and a channel that sends")
+        if planned.state is not Transport.PREPARED and not planned.reason:
+            raise ValueError(f"a delivery that starts as {planned.state} needs a reason")
+
+
+def _key_mac(core: Core, request: AcceptRequest) -> bytes:
+    # The prefix keeps a caller's key that looks like a hash apart from a hash.
+    name = f"hash:{request.content_sha256}" if request.key is None else f"key:{request.key}"
+    return core.vault.key_mac(request.account, name)
+
+
+def find_key(core: Core, tx: Transaction, account: str, key: str) -> Row | None:
+    """The document that was accepted under a caller's key."""
+    return tx.one("document_by_key", account=account, key_mac=core.vault.key_mac(account, f"key:{key}"))
+
+
+def _existing(tx: Transaction, request: AcceptRequest, mac: bytes) -> Accepted | None:
+    row = tx.one("document_by_key", account=request.account, key_mac=mac)
+    if row is None:
+        return None
+    if row["content_sha256"].hex() != request.content_sha256:
+        raise ConflictError(
+            "DOC-409",
+            f"Cette clé a déjà servi pour un autre contenu (document {row['id']}).",
+            "Pour corriger un document, donnez une nouvelle clé et désignez celui qu'il remplace.",
+        )
+    ids = tuple(delivery["id"] for delivery in tx.all("deliveries_of_document", document_id=row["id"]))
+    return Accepted(row["id"], ids, created=False)
+
+
+def _seal(core: Core, request: AcceptRequest) -> _Sealed:
+    document = core.new_id()
+    key, wrapped = core.vault.new_key(document)
+    own = (Blob(payload.SUBMISSION, "application/json", request.submission), *request.renderings)
+    deliveries = []
+    for planned in request.deliveries:
+        delivery, manifest = core.new_id(), None
+        if planned.context is not None:
+            manifest = payload.seal_manifest(key, "delivery", delivery, planned.parts, planned.context)
+        deliveries.append((delivery, planned, manifest))
+    every = [*own, *(part for planned in request.deliveries for part in planned.parts)]
+    return _Sealed(
+        document,
+        wrapped,
+        payload.seal_manifest(key, "document", document, own),
+        payload.seal_artifacts(key, every),
+        tuple(deliveries),
+    )
+
+
+def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: _Sealed) -> Accepted:
+    patient = core.vault.pseudonym(request.account, request.patient)
+    repeat = None if request.replaces else _repeated(work.tx, request, patient)
+    common = {
+        "account": request.account,
+        "patient": patient,
+        "kind": request.kind,
+        "replaces": request.replaces,
+        "mapping_pack": request.mapping_pack,
+    }
+    work.tx.run(
+        "document_insert",
+        id=sealed.id,
+        key_mac=mac,
+        content_sha256=bytes.fromhex(request.content_sha256),
+        document_type=request.document_type,
+        document_date=request.document_date.isoformat(),
+        findings=json.dumps(request.findings),
+        accepted_at=work.ms,
+        key_id=core.vault.key_id,
+        wrapped_key=sealed.wrapped_key,
+        manifest=sealed.manifest,
+        **common,
+    )
+    work.tx.many("artifact_insert", (_artifact(sealed.id, artifact) for artifact in sealed.artifacts.values()))
+    work.note(
+        "document_accepted",
+        document=sealed.id,
+        type=request.document_type,
+        date=request.document_date.isoformat(),
+        content_sha256=request.content_sha256,
+        artifacts=sorted(digest.hex() for digest in sealed.artifacts),
+        findings=[journal.code(finding) for finding in request.findings] or None,
+        key_id=core.vault.key_id,
+        repeat_of=repeat,
+        **common,
+    )
+    for delivery, planned, manifest in sealed.deliveries:
+        _insert_delivery(work, request, sealed.id, delivery, planned, manifest, held=repeat is not None)
+    return Accepted(sealed.id, tuple(delivery for delivery, _, _ in sealed.deliveries), True, repeat)
+
+
+def _repeated(tx: Transaction, request: AcceptRequest, patient: str) -> str | None:
+    """A document of the same author, patient, type and date: probably this one, sent twice by mistake."""
+    row = tx.one(
+        "document_repeated",
+        account=request.account,
+        patient=patient,
+        document_type=request.document_type,
+        document_date=request.document_date.isoformat(),
+    )
+    return None if row is None else str(row["id"])
+
+
+def _artifact(document: str, artifact: payload.SealedArtifact) -> dict[str, Any]:
+    return {"document_id": document, "sha256": artifact.digest, "size": artifact.size, "sealed": artifact.sealed}
+
+
+def _insert_delivery(
+    work: Work,
+    request: AcceptRequest,
+    document: str,
+    delivery: str,
+    planned: PlannedDelivery,
+    manifest: bytes | None,
+    *,
+    held: bool,
+) -> None:
+    state, reason = planned.state, None if planned.reason is None else journal.code(planned.reason)
+    if held and state is Transport.PREPARED:
+        state, reason = Transport.HELD, LIKELY_REPEAT
+    actor = GATEWAY if state is Transport.HELD else None
+    common = {
+        "channel": planned.channel,
+        "destination": planned.destination,
+        "role": journal.code(planned.role),
+        "priority": planned.priority,
+        "state": state,
+        "receipt": Receipt.NONE,
+        "reason": reason,
+    }
+    due_at = to_ms(work.now) if state is Transport.PREPARED else None
+    work.tx.run(
+        "delivery_insert",
+        id=delivery,
+        document_id=document,
+        account=request.account,
+        at=work.ms,
+        due_at=due_at,
+        manifest=manifest,
+        actor=actor,
+        **common,
+    )
+    work.note(Event.ACCEPTED, document=document, delivery=delivery, by=actor, **common)

@@ -1,0 +1,367 @@
+"""The store as the rest of the gateway sees it: what goes in, what comes out, and the `Store` protocol.
+
+The store knows bytes, states and codes; it knows no package, no channel and no document. The engine turns those
+into what is written here. A second engine (PostgreSQL) implements `gateway.store.database.Database` and ships its
+own sql/ folder; everything above it, this protocol included, stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, Protocol
+
+from gateway.store.states import Event, Receipt, Transport
+
+Destination = Literal["medecin_traitant", "professional", "patient", "dmp", "hand", "post", "sip"]
+ChannelName = Literal["mssante", "dmp", "manual"]
+Action = Literal["hold", "release", "cancel", "retry", "handed", "confirm_sent"]
+
+NORMAL, SOON, URGENT = 0, 1, 2
+"""Priorities of a delivery: the higher goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Named bytes, sealed at rest. `name` is unique in its document or delivery."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDelivery:
+    """One delivery of a document being accepted.
+
+    `state` is `prepared`, `held` or `impossible`; `reason` a code. `context` is what the channel needs beside the
+    parts, as bytes that the store seals unread; None: there is nothing to send.
+    """
+
+    destination: Destination
+    role: str
+    channel: ChannelName
+    state: Transport = Transport.PREPARED
+    reason: str | None = None
+    priority: int = NORMAL
+    parts: tuple[Blob, ...] = ()
+    context: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRequest:
+    """A document to take over, with everything frozen.
+
+    `key` is the caller's idempotency key (the content's hash stands in for it), `content_sha256` the hex SHA-256 of
+    the canonical submission, `patient` whatever identifies the patient in this account (matricule and OID, or a
+    local number): it is stored as a keyed pseudonym only. `findings` are codes.
+    """
+
+    account: str
+    key: str | None
+    content_sha256: str
+    patient: str
+    kind: str
+    document_type: str
+    document_date: date
+    submission: bytes
+    renderings: tuple[Blob, ...]
+    deliveries: tuple[PlannedDelivery, ...]
+    findings: tuple[str, ...] = ()
+    mapping_pack: str = ""
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What `accept` did. `created` is False when the same key and content were already there.
+
+    `repeat_of` is the document that this one seems to repeat: its deliveries are held.
+    """
+
+    document_id: str
+    delivery_ids: tuple[str, ...]
+    created: bool
+    repeat_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the schedule of a delivery has run: failures that count, reachable seconds spent waiting."""
+
+    failures: int = 0
+    burned: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery in the hands of one worker until `deadline` (seconds of the clock that counts suspend)."""
+
+    delivery_id: str
+    document_id: str
+    account: str
+    channel: ChannelName
+    destination: Destination
+    kind: Literal["send", "resolve"]
+    attempt: int
+    fence: int
+    worker: str
+    deadline: float
+    progress: Progress
+    parts: tuple[Blob, ...]
+    context: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended and what follows. `due_in` in seconds; None: the engine does not look again by itself.
+
+    `pause` stops the channel of this account at the same time (configuration outcomes).
+    """
+
+    event: Event
+    state: Transport
+    verdict: str
+    reason: str
+    text: str = ""
+    reference: str | None = None
+    host: str | None = None
+    due_in: float | None = None
+    progress: Progress = Progress()
+    receipt: Receipt = Receipt.NONE
+    pause: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One line of a delivery's timeline."""
+
+    number: int
+    kind: str
+    worker: str
+    started_at: datetime
+    transmitting_at: datetime | None
+    ended_at: datetime | None
+    verdict: str | None
+    reason: str | None
+    text: str | None
+    reference: str | None
+    host: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a person did and why, in that person's words; `text` is None once the document is erased."""
+
+    at: datetime
+    action: str
+    actor: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A delivery without its payload. Times are aware UTC; `pending_since` is when it was accepted."""
+
+    id: str
+    document_id: str
+    account: str
+    destination: Destination
+    role: str
+    channel: ChannelName
+    priority: int
+    state: Transport
+    receipt: Receipt
+    reason: str | None
+    actor: str | None
+    means: str | None
+    created_at: datetime
+    changed_at: datetime
+    due_at: datetime | None
+    attempts: int
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDetail:
+    """A delivery with its history."""
+
+    row: DeliveryRow
+    attempts: tuple[Attempt, ...]
+    notes: tuple[Note, ...]
+    records: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document without its content."""
+
+    id: str
+    account: str
+    patient: str
+    kind: str
+    document_type: str
+    document_date: date
+    replaces: str | None
+    mapping_pack: str
+    findings: tuple[str, ...]
+    accepted_at: datetime
+    erased_at: datetime | None
+    content_sha256: str
+    delivery_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which deliveries to list; None means any. `limit` rows, newest first."""
+
+    account: str | None = None
+    states: tuple[Transport, ...] = ()
+    destination: Destination | None = None
+    document_id: str | None = None
+    since: datetime | None = None
+    limit: int = 1000
+
+
+ANY = Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Deliveries of one account, channel and state: how many, and when the oldest was accepted."""
+
+    account: str
+    channel: ChannelName
+    state: Transport
+    number: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A channel of an account (or `*`, all of it) that sends nothing for now."""
+
+    account: str
+    channel: str
+    reason: str
+    actor: str
+    since: datetime
+
+
+class Store(Protocol):
+    """Documents, deliveries and the journal. Every change and its journal record commit together.
+
+    Any process may use a store of its own on the same database. Methods raise StoreError when the database cannot
+    serve (busy, full, damaged), NotFoundError for an unknown id.
+    """
+
+    def accept(self, request: AcceptRequest) -> Accepted:
+        """Take a document over, in one transaction. Raises ConflictError (same key, other content)."""
+        ...
+
+    def claim(
+        self, worker: str, *, lease: float, limit: int, account: str | None = None, channel: ChannelName | None = None
+    ) -> list[Claim]:
+        """Due deliveries, now `sending`, each with a new fence; committed before this returns. `lease` in seconds."""
+        ...
+
+    def claim_doubtful(
+        self, worker: str, *, lease: float, limit: int, account: str | None = None, channel: ChannelName | None = None
+    ) -> list[Claim]:
+        """Deliveries `in_doubt` whose evidence is due to be asked for; their state stays."""
+        ...
+
+    def mark_transmitting(self, claim: Claim) -> None:
+        """Make `transmitting` durable, just before bytes leave. Raises LeaseLostError (lease over, or fenced off)."""
+        ...
+
+    def renew(self, claim: Claim, lease: float) -> Claim:
+        """The same claim with a later deadline. Raises LeaseLostError."""
+        ...
+
+    def record(self, claim: Claim, result: Result) -> bool:
+        """End an attempt. False: the delivery has moved on meanwhile; the result is journalled, the state stays."""
+        ...
+
+    def recover(self, *, account: str | None = None, owner_gone: bool = False) -> list[str]:
+        """Take deliveries back from dead workers: expired leases, or all with `owner_gone`. Returns their ids."""
+        ...
+
+    def act(self, delivery_id: str, action: Action, *, by: str, reason: str, means: str | None = None) -> DeliveryRow:
+        """What a named person decides. Raises StateError where the state does not allow it."""
+        ...
+
+    def pause(self, account: str, channel: str = "*", *, by: str, reason: str) -> None:
+        """Send nothing more on a channel of an account (`*`: on none). `reason` is a code."""
+        ...
+
+    def resume(self, account: str, channel: str = "*", *, by: str) -> bool:
+        """End a pause; False when there was none."""
+        ...
+
+    def pauses(self) -> list[Pause]:
+        """What is paused."""
+        ...
+
+    def session_ready(self, account: str, channel: ChannelName, *, by: str) -> int:
+        """A person renewed the session: deliveries that waited for it become due. Returns how many."""
+        ...
+
+    def record_receipt(
+        self, delivery_id: str, receipt: Receipt, *, evidence_sha256: str, code: str | None = None
+    ) -> bool:
+        """Note a receipt; the same evidence twice changes nothing. Returns whether the delivery changed."""
+        ...
+
+    def document(self, document_id: str) -> DocumentRow:
+        """One document."""
+        ...
+
+    def documents(self, account: str, patient: str) -> list[DocumentRow]:
+        """The documents of a patient (given as in AcceptRequest), oldest first."""
+        ...
+
+    def find_key(self, account: str, key: str) -> DocumentRow | None:
+        """The document accepted under this idempotency key."""
+        ...
+
+    def rendering(self, document_id: str, name: str) -> Blob:
+        """Submission (`submission`) or rendering of a document, opened. Raises NotFoundError once erased."""
+        ...
+
+    def parts(self, delivery_id: str) -> tuple[Blob, ...]:
+        """The frozen parts of a delivery, opened."""
+        ...
+
+    def delivery(self, delivery_id: str) -> DeliveryDetail:
+        """One delivery with its timeline."""
+        ...
+
+    def deliveries(self, wanted: Filter = ANY) -> list[DeliveryRow]:
+        """Deliveries, newest first."""
+        ...
+
+    def counts(self) -> list[Count]:
+        """How many deliveries stand where, and since when."""
+        ...
+
+    def next_due(self, accounts: Sequence[str]) -> datetime | None:
+        """When the engine has something to do next; None: nothing waits."""
+        ...
+
+    def erase(self, document_id: str, *, by: str) -> None:
+        """Destroy a document's key. Raises StateError while one of its deliveries is not at an end."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Sign the journal's present size and root, outside the database."""
+        ...
+
+    def lock_path(self, account: str) -> str:
+        """File whose OS lock is the worker role of this account."""
+        ...
+
+    def close(self) -> None:
+        """Sign a last checkpoint and close."""
+        ...

@@ -1,0 +1,245 @@
+"""The worker's side of the store: claim, transmit, renew, record, recover (DESIGN §4 rules 3 to 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Literal
+
+from gateway.errors import LeaseLostError, StoreError
+from gateway.store import journal, payload
+from gateway.store.base import URGENT, Claim, Progress, Result
+from gateway.store.core import GATEWAY, Core, Work, find_delivery, to_ms
+from gateway.store.database import Row, Transaction
+from gateway.store.states import Event, Transport, allowed
+
+CLOCK_STEP = timedelta(seconds=60)
+"""A clock that went back by more than this froze the schedule: what it had planned becomes due."""
+
+Lane = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a worker asks for. `lease` in seconds; account and channel None: any."""
+
+    worker: str
+    lease: float
+    limit: int
+    account: str | None
+    channel: str | None
+
+
+def claim(core: Core, wanted: Wanted, kind: Literal["send", "resolve"]) -> list[Claim]:
+    """Take due deliveries. The claim is committed before their payload is even read."""
+    started = core.clock.elapsed()
+    with core.write() as work:
+        rows = list(_due(work, wanted, kind))
+        taken = [(row, _take(work, row, wanted, kind)) for row in rows]
+    claims = []
+    for row, values in taken:
+        bare = _claim(row, values, kind, wanted.worker, started + wanted.lease)
+        try:
+            claims.append(_with_payload(core, row, bare))
+        except StoreError as error:
+            record(core, bare, _unreadable(error))
+    return claims
+
+
+def _due(work: Work, wanted: Wanted, kind: str) -> Iterable[Row]:
+    left = wanted.limit
+    for account, channel in _lanes(work.tx, wanted, kind):
+        if work.tx.one("pause_covering", account=account, channel=channel):
+            continue
+        lane = {"account": account, "channel": channel, "now": work.ms}
+        if kind == "resolve":
+            rows = work.tx.all("delivery_doubtful", limit=left, **lane)
+        else:
+            rows = _by_priority(work.tx, left, lane)
+        yield from rows
+        left -= len(rows)
+
+
+def _by_priority(tx: Transaction, limit: int, lane: dict[str, Any]) -> list[Row]:
+    rows: list[Row] = []
+    for priority in range(URGENT, -1, -1):
+        if len(rows) < limit:
+            rows += tx.all("delivery_due", priority=priority, limit=limit - len(rows), **lane)
+    return rows
+
+
+def _lanes(tx: Transaction, wanted: Wanted, kind: str) -> list[Lane]:
+    if wanted.account is not None and wanted.channel is not None:
+        return [(wanted.account, wanted.channel)]
+    name = "delivery_lanes_doubtful" if kind == "resolve" else "delivery_lanes"
+    rows = tx.all(name, account=wanted.account, channel=wanted.channel)
+    return [(row["account"], row["channel"]) for row in rows]
+
+
+def _take(work: Work, row: Row, wanted: Wanted, kind: str) -> dict[str, Any]:
+    values = {"attempt": row["attempts"] + 1, "fence": row["fence"] + 1}
+    state = Transport.IN_DOUBT if kind == "resolve" else Transport.SENDING
+    until = work.ms + round(wanted.lease * 1000)
+    reason = row["reason"] if kind == "resolve" else None
+    work.tx.run(
+        "delivery_claim",
+        id=row["id"],
+        state=state,
+        worker=wanted.worker,
+        until=until,
+        now=work.ms,
+        reason=reason,
+        **values,
+    )
+    work.tx.run(
+        "attempt_insert",
+        delivery_id=row["id"],
+        number=values["attempt"],
+        kind=kind,
+        worker=wanted.worker,
+        now=work.ms,
+    )
+    event = "resolving" if kind == "resolve" else Event.CLAIMED
+    work.note_delivery(event, row, state=state, receipt=row["receipt"], worker=wanted.worker, **values)
+    return values
+
+
+def _claim(row: Row, values: dict[str, Any], kind: Literal["send", "resolve"], worker: str, deadline: float) -> Claim:
+    return Claim(
+        delivery_id=row["id"],
+        document_id=row["document_id"],
+        account=row["account"],
+        channel=row["channel"],
+        destination=row["destination"],
+        kind=kind,
+        worker=worker,
+        deadline=deadline,
+        progress=Progress(row["failures"], row["burned_ms"] / 1000),
+        parts=(),
+        context=b"",
+        **values,
+    )
+
+
+def _with_payload(core: Core, row: Row, bare: Claim) -> Claim:
+    key = core.document_key(row)
+    if key is None or row["manifest"] is None:
+        raise StoreError("SEA-008", f"Contenu effacé : {row['id']}.")
+    with core.db.read() as tx:
+        parts, context = payload.open_manifest(tx, key, "delivery", row["id"], row["document_id"], row["manifest"])
+    return replace(bare, parts=parts, context=context or b"")
+
+
+def _unreadable(error: StoreError) -> Result:
+    # One damaged payload must not stop the others; a person must see it.
+    return Result(Event.REFUSED, Transport.DEAD, "permanent", error.code)
+
+
+def mark_transmitting(core: Core, claim: Claim) -> None:
+    """Bytes are about to leave. Raises LeaseLostError (LEA-001 deadline passed, LEA-002 fenced off)."""
+    _check_deadline(core, claim)
+    with core.write() as work:
+        if not work.tx.run("delivery_transmit", id=claim.delivery_id, fence=claim.fence, now=work.ms):
+            raise _fenced_off(claim)
+        work.tx.run("attempt_transmit", delivery_id=claim.delivery_id, number=claim.attempt, now=work.ms)
+        row = find_delivery(work.tx, claim.delivery_id)
+        about = {"attempt": claim.attempt, "fence": claim.fence, "worker": claim.worker, "receipt": row["receipt"]}
+        work.note_delivery(Event.TRANSMIT, row, state=Transport.TRANSMITTING, **about)
+    _check_deadline(core, claim)  # the commit may have waited, or the machine slept, in between
+
+
+def _check_deadline(core: Core, claim: Claim) -> None:
+    if core.clock.elapsed() >= claim.deadline:
+        raise LeaseLostError("LEA-001", f"Le bail de l'envoi {claim.delivery_id} est échu.")
+
+
+def _fenced_off(claim: Claim) -> LeaseLostError:
+    return LeaseLostError("LEA-002", f"L'envoi {claim.delivery_id} est passé en d'autres mains.")
+
+
+def renew(core: Core, claim: Claim, lease: float) -> Claim:
+    """Keep a claim longer. An overdue lease that nobody took is renewed too: nothing happened to it."""
+    started = core.clock.elapsed()
+    with core.write() as work:
+        until = work.ms + round(lease * 1000)
+        if not work.tx.run("delivery_renew", id=claim.delivery_id, fence=claim.fence, until=until):
+            raise _fenced_off(claim)
+    return replace(claim, deadline=started + lease)
+
+
+def record(core: Core, claim: Claim, result: Result) -> bool:
+    """End an attempt; a result that comes after the delivery moved on is journalled and changes nothing.
+
+    A delivery that was put in doubt because this very attempt seemed lost takes the late result: it is the evidence.
+    """
+    with core.write() as work:
+        row = find_delivery(work.tx, claim.delivery_id)
+        answer = {
+            "verdict": result.verdict,
+            "reason": journal.code(result.reason),
+            "text": journal.scrub(result.text),
+            "reference": None if result.reference is None else journal.code(result.reference),
+            "host": None if result.host is None else journal.code(result.host),
+        }
+        work.tx.run("attempt_end", delivery_id=row["id"], number=claim.attempt, now=work.ms, **answer)
+        fields = {"attempt": claim.attempt, "fence": claim.fence, "worker": claim.worker}
+        if row["fence"] != claim.fence or not allowed(result.event, Transport(row["state"]), result.state):
+            work.note_delivery("late_result", row, **fields, **answer)
+            return False
+        _apply(work, row, result, answer, fields)
+    return True
+
+
+def _apply(work: Work, row: Row, result: Result, answer: dict[str, Any], fields: dict[str, Any]) -> None:
+    reason = answer.pop("reason")
+    reference = answer.pop("reference") or row["reference"]
+    receipt = result.receipt if row["receipt"] == "none" else row["receipt"]
+    work.move(
+        row,
+        result.event,
+        result.state,
+        due_in=result.due_in,
+        fields={**fields, **answer},
+        reason=reason,
+        reference=reference,
+        receipt=receipt,
+        failures=result.progress.failures,
+        burned_ms=round(result.progress.burned * 1000),
+    )
+    if result.pause and work.tx.run(
+        "pause_put", account=row["account"], channel=row["channel"], reason=reason, actor=GATEWAY, now=work.ms
+    ):
+        work.note("paused", account=row["account"], channel=row["channel"], reason=reason, by=GATEWAY)
+
+
+def recover(core: Core, account: str | None, owner_gone: bool) -> list[str]:
+    """Take back what dead workers held: `sending` goes to retry, `transmitting` to `in_doubt`."""
+    with core.write() as work:
+        _mend_clock(work)
+        rows = work.tx.all("deliveries_leased", account=account, all=owner_gone, now=work.ms)
+        for row in rows:
+            _take_back(work, row)
+    return [row["id"] for row in rows]
+
+
+def _take_back(work: Work, row: Row) -> None:
+    lost = {"verdict": "lost", "reason": "worker_lost", "text": None, "reference": None, "host": None}
+    work.tx.run("attempt_end", delivery_id=row["id"], number=row["attempts"], now=work.ms, **lost)
+    fields = {"attempt": row["attempts"], "fence": row["fence"], "worker": row["lease_owner"]}
+    state = Transport(row["state"])
+    if state is Transport.IN_DOUBT:
+        work.move(row, Event.STILL_IN_DOUBT, state, due_in=0, fields=fields, reason=row["reason"])
+    else:
+        after = Transport.RETRY if state is Transport.SENDING else Transport.IN_DOUBT
+        work.move(row, Event.RECOVERED, after, due_in=0, fields=fields, reason="worker_lost")
+
+
+def _mend_clock(work: Work) -> None:
+    """If the last record lies in the future the wall clock went back: free what waits for times that are far off."""
+    last = work.tx.one("journal_last", shard=journal.SHARD)
+    limit = work.now + CLOCK_STEP
+    if last is None or journal.parse_time(last["record"]) <= limit:
+        return
+    freed = work.tx.run("deliveries_ahead_of_time", now=work.ms, limit=to_ms(limit))
+    work.note("clock_went_back", size=freed)

@@ -1,0 +1,155 @@
+"""What every operation of the store shares: the transaction that carries its journal records with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway.clock import Clock, Randomness
+from gateway.errors import NotFoundError, StateError
+from gateway.store import journal
+from gateway.store.checkpoint import CheckpointFolder
+from gateway.store.database import Database, Row, Transaction
+from gateway.store.sealing import DocumentKey, Vault
+from gateway.store.states import Event, Receipt, Transport, allowed
+
+GATEWAY = "gateway"
+"""Actor of what no person decided."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOG = logging.getLogger(__name__)
+
+
+def to_ms(at: datetime) -> int:
+    """UTC milliseconds since 1970, as the tables hold them."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def from_ms(value: int) -> datetime:
+    """The aware UTC instant of a column."""
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+class Work:
+    """A write transaction and the journal records that commit with it."""
+
+    def __init__(self, tx: Transaction, now: datetime) -> None:
+        self.tx = tx
+        self.now = now
+        self.ms = to_ms(now)
+        self.records: list[journal.Record] = []
+
+    def note(self, event: str, **fields: Any) -> None:
+        """Add a journal record; fields that are None are left out."""
+        self.records.append({"event": event, **fields})
+
+    def note_delivery(self, event: str, row: Row, **fields: Any) -> None:
+        """Add a journal record about a delivery."""
+        about = {"document": row["document_id"], "delivery": row["id"], "channel": row["channel"]}
+        self.note(event, **about, **fields)
+
+    def move(
+        self,
+        row: Row,
+        event: Event,
+        state: Transport,
+        *,
+        due_in: float | None = None,
+        fields: dict[str, Any] | None = None,
+        **columns: Any,
+    ) -> None:
+        """Change a delivery's state and journal it.
+
+        `columns` overrides `receipt`, `reason`, `actor`, `means`, `failures`, `burned_ms`, `reference`; `fields` go to
+        the journal record only; `due_in` in seconds. Raises StateError (DLV-001) for a transition that does not exist.
+        """
+        check(event, row, state)
+        kept = {name: row[name] for name in ("receipt", "failures", "burned_ms", "reference")}
+        due_at = None if due_in is None else self.ms + round(due_in * 1000)
+        new = {"reason": None, "actor": None, "means": None, **kept, **columns}
+        self.tx.run("delivery_move", id=row["id"], state=state, now=self.ms, due_at=due_at, **new)
+        about = {
+            "state": state,
+            "receipt": new["receipt"],
+            "reason": new["reason"],
+            "by": new["actor"],
+            "means": new["means"],
+            "reference": new["reference"],
+            "due_at": None if due_at is None else journal.timestamp(from_ms(due_at)),
+        }
+        self.note_delivery(event, row, **about, **(fields or {}))
+
+
+def check(event: Event, row: Row, state: Transport) -> None:
+    """Raise StateError (DLV-001) unless the delivery may go there by this event."""
+    if not allowed(event, Transport(row["state"]), state):
+        raise StateError(
+            "DLV-001",
+            f"Action impossible : l'envoi {row['id']} est dans l'état « {row['state']} ».",
+            "Attendez la fin de l'envoi en cours." if row["state"] in {"sending", "transmitting"} else "",
+        )
+
+
+@dataclass(frozen=True)
+class Core:
+    """The pieces a store is made of."""
+
+    db: Database
+    vault: Vault
+    clock: Clock
+    ids: Randomness
+    folder: CheckpointFolder
+    every_records: int
+
+    @contextmanager
+    def write(self) -> Iterator[Work]:
+        """A transaction whose journal records are appended just before it commits."""
+        size = None
+        with self.db.write() as tx:
+            work = Work(tx, self.clock.now())
+            yield work
+            if work.records:
+                size = journal.append(tx, work.now, work.records)
+        if size is not None and size[0] // self.every_records != size[1] // self.every_records:
+            self.sign(size[1], size[2])
+
+    def sign(self, size: int, root: bytes) -> None:
+        """Write a checkpoint. A failure is logged, not raised: the change itself is committed."""
+        try:
+            self.folder.write(size, root)
+        except OSError as error:
+            _LOG.error("checkpoint not written: %s", error.strerror)
+
+    def new_id(self) -> str:
+        """A random identifier."""
+        return str(self.ids.uuid())
+
+    def document_key(self, row: Row) -> DocumentKey | None:
+        """The key of a document row, or of a delivery row joined with it; None once it is erased."""
+        document = row["document_id"] if "document_id" in row.keys() else row["id"]  # noqa: SIM118 (sqlite3.Row)
+        return None if row["wrapped_key"] is None else self.vault.open_key(document, row["wrapped_key"])
+
+
+def find_delivery(tx: Transaction, delivery_id: str) -> Row:
+    """The delivery's row. Raises NotFoundError (DLV-404)."""
+    row = tx.one("delivery_get", id=delivery_id)
+    if row is None:
+        raise NotFoundError("DLV-404", f"Aucun envoi {delivery_id}.", "Voir `kine-gateway queue list`.")
+    return row
+
+
+def find_document(tx: Transaction, document_id: str) -> Row:
+    """The document's row. Raises NotFoundError (DOC-404)."""
+    row = tx.one("document_get", id=document_id)
+    if row is None:
+        raise NotFoundError("DOC-404", f"Aucun document {document_id}.")
+    return row
+
+
+def receipt_of(row: Row) -> Receipt:
+    """The receipt axis of a row."""
+    return Receipt(row["receipt"])

@@ -1,0 +1,70 @@
+"""What a database engine offers to the store: named statements in short transactions.
+
+The statements live in sql/<engine>/statements.sql, one after each `-- name:` line, with `:named` parameters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_MIGRATION = re.compile(r"^(\d{4})_\w+\.sql$")
+
+Row = Mapping[str, Any]
+
+
+class Transaction(Protocol):
+    """Statements by name. Rows come back as mappings from column to value."""
+
+    def one(self, name: str, /, **values: Any) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    def all(self, name: str, /, **values: Any) -> list[Row]:
+        """Every row."""
+        ...
+
+    def run(self, name: str, /, **values: Any) -> int:
+        """Execute and return the number of rows touched."""
+        ...
+
+    def many(self, name: str, /, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Execute once for each row."""
+        ...
+
+
+class Database(Protocol):
+    """One database, opened by this process."""
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """A transaction that holds the write lock from its start; durable when the block ends, undone if it raises."""
+        ...
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A transaction that sees one consistent state and changes nothing."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+@cache
+def statements(engine: str) -> dict[str, str]:
+    """The statements of an engine, by name."""
+    text = (files(__package__) / "sql" / engine / "statements.sql").read_text(encoding="utf-8")
+    parts = _NAME.split(text)[1:]
+    return {name: body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+@cache
+def migrations(engine: str) -> tuple[tuple[int, str], ...]:
+    """The numbered schema scripts of an engine, in order; each leads from the number before it to its own."""
+    folder = files(__package__) / "sql" / engine
+    found = {int(match[1]): entry for entry in folder.iterdir() if (match := _MIGRATION.match(entry.name))}
+    return tuple((number, found[number].read_text(encoding="utf-8")) for number in sorted(found))

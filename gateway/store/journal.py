@@ -1,0 +1,140 @@
+"""The journal: append-only records, chained by SHA-256 and counted in a Merkle tree, in the caller's transaction.
+
+A record holds ids, hashes, codes, times and scrubbed replies. The list of fields below is closed: nobody adds a
+name or a text of his own without changing it, and a test greps the result for the traits of every fixture.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from gateway.store.database import Transaction
+from gateway.store.merkle import Frontier, leaf_hash
+
+VERSION = 1
+SHARD = 0
+"""SQLite has one chain; PostgreSQL gets one for each worker slot."""
+GENESIS = bytes(32)
+
+FIELDS = frozenset(
+    {
+        "account", "artifacts", "at", "attempt", "by", "channel", "content_sha256", "date", "deliveries", "delivery",
+        "destination", "document", "due_at", "epoch", "event", "evidence_sha256", "fence", "findings", "host", "key_id",
+        "kind", "mapping_pack", "means", "note_mac", "patient", "priority", "reason", "receipt", "reference",
+        "repeat_of", "replaces", "role", "root", "seq", "shard", "size", "state", "text", "type", "v", "verdict",
+        "worker",
+    }
+)  # fmt: skip
+"""Every field that a record may have. `by` is the professional who acted: the record exists to name him."""
+
+Record = dict[str, Any]
+
+_MAIL = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
+_LONG_NUMBER = re.compile(r"(?<![0-9A-Fa-f.-])[0-9][0-9 AB]{9,}[0-9](?![0-9A-Fa-f])")
+_UNFIT = re.compile(r"[^A-Za-z0-9_.:/+@=-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """A record as RFC 8785 JSON: sorted ASCII keys, no spaces, integers only. Raises ValueError on anything else."""
+    _check(record)
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _check(value: Any) -> None:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not key.isascii():
+                raise ValueError(f"key {key!r} is not ASCII")
+            _check(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check(inner)
+    elif value is not None and not isinstance(value, str | int | bool):
+        raise ValueError(f"{type(value).__name__} has no canonical form here")
+
+
+def chain_hash(before: bytes, record: bytes) -> bytes:
+    """Link of one record to the one before it."""
+    return sha256(b"\x00" + before + record).digest()
+
+
+def timestamp(at: datetime) -> str:
+    """UTC with milliseconds, `2026-01-05T14:30:00.000Z` (RFC 3339)."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def parse_time(record: str) -> datetime:
+    """When a record was written."""
+    return datetime.fromisoformat(json.loads(record)["at"])
+
+
+def code(text: str) -> str:
+    """A reason reduced to the form of a code, whoever wrote it: no spaces, at most 80 characters."""
+    return _UNFIT.sub("_", text)[:80]
+
+
+def scrub(text: str) -> str:
+    """A server's reply without addresses, long numbers (matricules) and control characters, at most 300 characters.
+
+    The channels scrub what they know; this is the net below them, which knows nothing but shapes.
+    """
+    text = _CONTROL.sub(" ", text)
+    return _LONG_NUMBER.sub("<number>", _MAIL.sub("<address>", text))[:300]
+
+
+def append(tx: Transaction, at: datetime, records: Sequence[Record]) -> tuple[int, int, bytes]:
+    """Add records at the end, in the caller's transaction. Returns the sizes before and after, and the new root.
+
+    Raises ValueError when a record has a field outside `FIELDS`.
+    """
+    head = tx.one("journal_head", shard=SHARD)
+    assert head is not None
+    tree, last, before = Frontier(head["size"], head["frontier"]), head["hash"], head["size"]
+    rows = []
+    for record in records:
+        data = _complete(record, at, tree.size)
+        last = chain_hash(last, data)
+        rows.append({"shard": SHARD, "seq": tree.size, "record": data.decode(), "hash": last})
+        tree.append(leaf_hash(data))
+    tx.many("journal_insert", rows)
+    tx.run("journal_advance", shard=SHARD, size=tree.size, hash=last, frontier=tree.dump())
+    return before, tree.size, tree.root()
+
+
+def _complete(record: Record, at: datetime, seq: int) -> bytes:
+    present = {key: value for key, value in record.items() if value is not None}
+    if unknown := present.keys() - FIELDS:
+        raise ValueError(f"fields not allowed in the journal: {sorted(unknown)}")
+    return canonical({"v": VERSION, "shard": SHARD, "seq": seq, "at": timestamp(at), **present})
+
+
+def head(tx: Transaction) -> tuple[int, bytes]:
+    """Size and Merkle root."""
+    row = tx.one("journal_head", shard=SHARD)
+    assert row is not None
+    return row["size"], Frontier(row["size"], row["frontier"]).root()
+
+
+def read(tx: Transaction, *, page: int = 10_000) -> Iterator[tuple[bytes, bytes]]:
+    """Every record with its chain hash, in order."""
+    after = -1
+    while rows := tx.all("journal_page", shard=SHARD, after=after, limit=page):
+        for row in rows:
+            yield row["record"].encode(), row["hash"]
+        after = rows[-1]["seq"]
+
+
+def root_at(tx: Transaction, size: int) -> bytes:
+    """Root that the tree had when it counted `size` records."""
+    tree = Frontier()
+    for record, _ in read(tx):
+        if tree.size == size:
+            break
+        tree.append(leaf_hash(record))
+    return tree.root()

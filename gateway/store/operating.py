@@ -1,0 +1,164 @@
+"""What people and later evidence do to a delivery: operator actions, pauses, receipts, erasure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import StateError
+from gateway.store import journal
+from gateway.store.base import Action
+from gateway.store.core import Core, Work, check, find_delivery, find_document, receipt_of
+from gateway.store.database import Row
+from gateway.store.states import FINAL, RECEIPTS, Event, Receipt, Transport
+
+MAX_BY = 100
+"""Characters of a person's name; a journal record is not the place for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """Where an action leads. `again`: the engine has something to send at once; `afresh`: the schedule restarts."""
+
+    event: Event
+    state: Transport
+    again: bool = False
+    afresh: bool = False
+
+
+_EFFECTS: dict[Action, _Effect] = {
+    "hold": _Effect(Event.HOLD, Transport.HELD),
+    "release": _Effect(Event.RELEASE, Transport.PREPARED, again=True),
+    "cancel": _Effect(Event.CANCEL, Transport.CANCELLED),
+    "retry": _Effect(Event.RETRY, Transport.RETRY, again=True, afresh=True),
+    "handed": _Effect(Event.HANDED, Transport.HANDED_OVER),
+    "confirm_sent": _Effect(Event.CONFIRM_SENT, Transport.SENT),
+}
+_RESEND = _Effect(Event.RESEND_DECIDED, Transport.RETRY, again=True, afresh=True)
+
+
+def act(core: Core, delivery_id: str, action: Action, by: str, reason: str, means: str | None) -> None:
+    """Do what a named person decided.
+
+    Raises:
+        StateError: `DLV-001` not from this state, `DLV-002` nothing to send.
+        ValueError: no name, no reason, or no means for `handed`.
+    """
+    by = checked_name(by)
+    if not reason.strip():
+        raise ValueError("an operator's action needs a reason")
+    if action == "handed" and not means:
+        raise ValueError("`handed` needs the means: by hand, post, SIP...")
+    with core.write() as work:
+        row = find_delivery(work.tx, delivery_id)
+        effect = _RESEND if action == "retry" and row["state"] == Transport.IN_DOUBT else _EFFECTS[action]
+        check(effect.event, row, effect.state)
+        if effect.again and row["manifest"] is None:
+            raise StateError(
+                "DLV-002", f"L'envoi {delivery_id} n'a rien à transmettre.", "Remettez le document autrement."
+            )
+        columns: dict[str, Any] = {"reason": "operator", "actor": by}
+        if means is not None:
+            columns["means"] = journal.code(means)
+        if effect.afresh:
+            columns |= {"failures": 0, "burned_ms": 0}
+        mac = _keep_note(core, work, row, action, by, reason)
+        work.move(
+            row,
+            effect.event,
+            effect.state,
+            due_in=0 if effect.again else None,
+            fields={"note_mac": mac},
+            **columns,
+        )
+
+
+def checked_name(by: str) -> str:
+    """A person's name, trimmed. Raises ValueError: empty, too long, or with control characters."""
+    by = by.strip()
+    if not by or len(by) > MAX_BY or not by.isprintable():
+        raise ValueError("an action needs the name of the person who decides it")
+    return by
+
+
+def _keep_note(core: Core, work: Work, row: Row, action: str, by: str, text: str) -> str | None:
+    """Seal the person's words, which may well name the patient; the journal gets a keyed hash of them."""
+    key = core.document_key(find_document(work.tx, row["document_id"]))
+    if key is None:
+        return None
+    sealed = key.seal(text.encode(), "note", row["id"], "sealed")
+    work.tx.run("note_insert", delivery_id=row["id"], now=work.ms, action=action, actor=by, sealed=sealed)
+    return key.commitment(text)
+
+
+def pause(core: Core, account: str, channel: str, by: str, reason: str) -> None:
+    """Stop a channel; pausing twice changes nothing."""
+    values = {"account": account, "channel": channel, "reason": journal.code(reason)}
+    by = checked_name(by)
+    with core.write() as work:
+        if work.tx.run("pause_put", actor=by, now=work.ms, **values):
+            work.note("paused", by=by, **values)
+
+
+def resume(core: Core, account: str, channel: str, by: str) -> bool:
+    """End a pause. Returns whether there was one."""
+    by = checked_name(by)
+    with core.write() as work:
+        ended = work.tx.run("pause_delete", account=account, channel=channel) > 0
+        if ended:
+            work.note("resumed", account=account, channel=channel, by=by)
+    return ended
+
+
+def session_ready(core: Core, account: str, channel: str, by: str) -> int:
+    """Deliveries that waited for a person to renew the session become due."""
+    by = checked_name(by)
+    with core.write() as work:
+        rows = work.tx.all("deliveries_waiting_for_session", account=account, channel=channel)
+        for row in rows:
+            work.move(row, Event.SESSION_READY, Transport.RETRY, due_in=0, actor=by)
+    return len(rows)
+
+
+def record_receipt(core: Core, delivery_id: str, receipt: Receipt, evidence_sha256: str, code: str | None) -> bool:
+    """Note a receipt once; whatever order receipts come in, the axis only moves where `RECEIPTS` lets it."""
+    code = None if code is None else journal.code(code)
+    with core.write() as work:
+        row = find_delivery(work.tx, delivery_id)
+        new = work.tx.run(
+            "receipt_insert",
+            delivery_id=delivery_id,
+            kind=receipt,
+            evidence=bytes.fromhex(evidence_sha256),
+            now=work.ms,
+            code=code,
+        )
+        if not new:
+            return False
+        fields = {"evidence_sha256": evidence_sha256, "verdict": receipt, "text": code}
+        moves = receipt in RECEIPTS[receipt_of(row)]
+        after = receipt if moves else receipt_of(row)
+        if row["state"] == Transport.IN_DOUBT and receipt is not Receipt.OVERDUE:
+            work.move(row, Event.RECEIPT, Transport.SENT, fields=fields, receipt=after, reason="receipt")
+            return True
+        if moves:
+            work.tx.run("delivery_receipt", id=delivery_id, receipt=after)
+        work.note_delivery(Event.RECEIPT, row, state=row["state"], receipt=after, **fields)
+        return moves
+
+
+def erase(core: Core, document_id: str, by: str) -> None:
+    """Destroy the document's key and payload. Raises StateError (DOC-001) while a delivery is not at an end."""
+    by = checked_name(by)
+    with core.write() as work:
+        find_document(work.tx, document_id)
+        for row in work.tx.all("deliveries_of_document", document_id=document_id):
+            if Transport(row["state"]) not in FINAL:
+                raise StateError(
+                    "DOC-001",
+                    f"L'envoi {row['id']} du document n'est pas terminé.",
+                    "Annulez-le d'abord, ou attendez son issue.",
+                )
+        if work.tx.run("document_erase", id=document_id, at=work.ms):
+            work.tx.run("artifacts_erase", document_id=document_id)
+            work.note("document_erased", document=document_id, by=by)

@@ -1,0 +1,206 @@
+"""The outbox: the `Store` protocol over any database engine. Each method's work is in the module it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from gateway.errors import StoreError
+from gateway.store import accepting, claiming, journal, operating, reading
+from gateway.store.base import (
+    ANY,
+    Accepted,
+    AcceptRequest,
+    Action,
+    Blob,
+    ChannelName,
+    Claim,
+    Count,
+    DeliveryDetail,
+    DeliveryRow,
+    DocumentRow,
+    Filter,
+    Pause,
+    Result,
+)
+from gateway.store.claiming import Wanted
+from gateway.store.core import GATEWAY, Core, Work
+from gateway.store.states import Event, Receipt, Transport
+
+RESTORED = "store_restored"
+EVERY = "*"
+
+
+class Outbox:
+    """Implements `gateway.store.base.Store`, where every method is described."""
+
+    def __init__(self, core: Core, locks: Path) -> None:
+        """Check that this store, its keys and its checkpoints belong together; `locks` is the prefix of lock files.
+
+        Raises StoreError (SEA-007): the database was sealed with another master key.
+        """
+        self.core = core
+        self._locks = locks
+        self._begin()
+
+    def accept(self, request: AcceptRequest) -> Accepted:
+        """See Store."""
+        return accepting.accept(self.core, request)
+
+    def claim(
+        self, worker: str, *, lease: float, limit: int, account: str | None = None, channel: ChannelName | None = None
+    ) -> list[Claim]:
+        """See Store."""
+        return claiming.claim(self.core, Wanted(worker, lease, limit, account, channel), "send")
+
+    def claim_doubtful(
+        self, worker: str, *, lease: float, limit: int, account: str | None = None, channel: ChannelName | None = None
+    ) -> list[Claim]:
+        """See Store."""
+        return claiming.claim(self.core, Wanted(worker, lease, limit, account, channel), "resolve")
+
+    def mark_transmitting(self, claim: Claim) -> None:
+        """See Store."""
+        claiming.mark_transmitting(self.core, claim)
+
+    def renew(self, claim: Claim, lease: float) -> Claim:
+        """See Store."""
+        return claiming.renew(self.core, claim, lease)
+
+    def record(self, claim: Claim, result: Result) -> bool:
+        """See Store."""
+        return claiming.record(self.core, claim, result)
+
+    def recover(self, *, account: str | None = None, owner_gone: bool = False) -> list[str]:
+        """See Store."""
+        return claiming.recover(self.core, account, owner_gone)
+
+    def act(self, delivery_id: str, action: Action, *, by: str, reason: str, means: str | None = None) -> DeliveryRow:
+        """See Store."""
+        operating.act(self.core, delivery_id, action, by, reason, means)
+        return reading.delivery(self.core, delivery_id).row
+
+    def pause(self, account: str, channel: str = EVERY, *, by: str, reason: str) -> None:
+        """See Store."""
+        operating.pause(self.core, account, channel, by, reason)
+
+    def resume(self, account: str, channel: str = EVERY, *, by: str) -> bool:
+        """See Store."""
+        return operating.resume(self.core, account, channel, by)
+
+    def pauses(self) -> list[Pause]:
+        """See Store."""
+        return reading.pauses(self.core)
+
+    def session_ready(self, account: str, channel: ChannelName, *, by: str) -> int:
+        """See Store."""
+        return operating.session_ready(self.core, account, channel, by)
+
+    def record_receipt(
+        self, delivery_id: str, receipt: Receipt, *, evidence_sha256: str, code: str | None = None
+    ) -> bool:
+        """See Store."""
+        return operating.record_receipt(self.core, delivery_id, receipt, evidence_sha256, code)
+
+    def document(self, document_id: str) -> DocumentRow:
+        """See Store."""
+        return reading.document(self.core, document_id)
+
+    def documents(self, account: str, patient: str) -> list[DocumentRow]:
+        """See Store."""
+        return reading.documents(self.core, account, patient)
+
+    def find_key(self, account: str, key: str) -> DocumentRow | None:
+        """See Store."""
+        return reading.find_key(self.core, account, key)
+
+    def rendering(self, document_id: str, name: str) -> Blob:
+        """See Store."""
+        return reading.rendering(self.core, document_id, name)
+
+    def parts(self, delivery_id: str) -> tuple[Blob, ...]:
+        """See Store."""
+        return reading.parts(self.core, delivery_id)
+
+    def delivery(self, delivery_id: str) -> DeliveryDetail:
+        """See Store."""
+        return reading.delivery(self.core, delivery_id)
+
+    def deliveries(self, wanted: Filter = ANY) -> list[DeliveryRow]:
+        """See Store."""
+        return reading.deliveries(self.core, wanted)
+
+    def counts(self) -> list[Count]:
+        """See Store."""
+        return reading.counts(self.core)
+
+    def next_due(self, accounts: Sequence[str]) -> datetime | None:
+        """See Store."""
+        return reading.next_due(self.core, accounts)
+
+    def erase(self, document_id: str, *, by: str) -> None:
+        """See Store."""
+        operating.erase(self.core, document_id, by)
+
+    def checkpoint(self) -> None:
+        """See Store."""
+        with self.core.db.read() as tx:
+            size, root = journal.head(tx)
+        self.core.sign(size, root)
+
+    def lock_path(self, account: str) -> str:
+        """See Store."""
+        return f"{self._locks}.{account}.lock"
+
+    def close(self) -> None:
+        """See Store."""
+        self.checkpoint()
+        self.core.db.close()
+
+    def _begin(self) -> None:
+        core = self.core
+        # Read before the journal's size: a checkpoint is written after its commit, so it can never be ahead.
+        latest = core.folder.latest()
+        with core.db.read() as tx:
+            owner = tx.one("meta_get", name="key_id")
+            size, root = journal.head(tx)
+        if owner is None:
+            self._found()
+        elif owner["value"] != core.vault.key_id:
+            raise StoreError(
+                "SEA-007", "La base a été scellée avec une autre clé maîtresse.", "Restaurez la clé d'origine."
+            )
+        if latest is not None and (latest.size > size or (latest.size == size and latest.root != root)):
+            self._restored(latest.size, latest.root)
+
+    def _found(self) -> None:
+        epoch = self.core.new_id()
+        with self.core.write() as work:
+            if work.tx.one("meta_get", name="key_id") is not None:
+                return  # another process was first
+            work.tx.run("meta_put", name="key_id", value=self.core.vault.key_id)
+            work.tx.run("meta_put", name="epoch", value=epoch)
+            work.note("journal_started", epoch=epoch, key_id=self.core.vault.key_id)
+
+    def _restored(self, size: int, root: bytes) -> None:
+        """A checkpoint outside knows more than the database: this is a restored copy, and what it believes unsent may
+        have been sent since. Everything stops, doubtful, until a person resumes it (DESIGN §4 "Store").
+        """
+        name = f"restored:{size}:{root.hex()[:16]}"
+        with self.core.write() as work:
+            if work.tx.one("meta_get", name=name) is not None:
+                return
+            work.tx.run("meta_put", name=name, value=journal.timestamp(work.now))
+            work.note(RESTORED, size=size, root=root.hex())
+            unsent = work.tx.all("deliveries_unsent")
+            for row in unsent:
+                work.move(row, Event.RESTORED, Transport.IN_DOUBT, due_in=0, reason=RESTORED)
+            if unsent:
+                _stop_everything(work)
+
+
+def _stop_everything(work: Work) -> None:
+    values = {"account": EVERY, "channel": EVERY, "reason": RESTORED}
+    if work.tx.run("pause_put", actor=GATEWAY, now=work.ms, **values):
+        work.note("paused", by=GATEWAY, **values)

@@ -1,0 +1,209 @@
+"""Questions to the store: documents, deliveries with their timeline, counts, what is due next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from gateway.errors import NotFoundError
+from gateway.store import accepting, payload
+from gateway.store.base import (
+    URGENT,
+    Attempt,
+    Blob,
+    Count,
+    DeliveryDetail,
+    DeliveryRow,
+    DocumentRow,
+    Filter,
+    Note,
+    Pause,
+)
+from gateway.store.core import Core, find_delivery, find_document, from_ms, to_ms
+from gateway.store.database import Row, Transaction
+from gateway.store.states import Receipt, Transport
+
+CHANNELS = ("mssante", "dmp")
+"""Channels that the engine serves by itself."""
+
+
+def document(core: Core, document_id: str) -> DocumentRow:
+    """One document. Raises NotFoundError."""
+    with core.db.read() as tx:
+        return _document(tx, find_document(tx, document_id))
+
+
+def documents(core: Core, account: str, patient: str) -> list[DocumentRow]:
+    """A patient's documents, oldest first."""
+    name = core.vault.pseudonym(account, patient)
+    with core.db.read() as tx:
+        rows = tx.all("documents_of_patient", account=account, patient=name)
+        return [_document(tx, row) for row in rows]
+
+
+def find_key(core: Core, account: str, key: str) -> DocumentRow | None:
+    """The document accepted under a caller's key."""
+    with core.db.read() as tx:
+        row = accepting.find_key(core, tx, account, key)
+        return None if row is None else _document(tx, find_document(tx, row["id"]))
+
+
+def _document(tx: Transaction, row: Row) -> DocumentRow:
+    deliveries = tx.all("deliveries_of_document", document_id=row["id"])
+    return DocumentRow(
+        id=row["id"],
+        account=row["account"],
+        patient=row["patient"],
+        kind=row["kind"],
+        document_type=row["document_type"],
+        document_date=date.fromisoformat(row["document_date"]),
+        replaces=row["replaces"],
+        mapping_pack=row["mapping_pack"],
+        findings=tuple(json.loads(row["findings"])),
+        accepted_at=from_ms(row["accepted_at"]),
+        erased_at=_time(row["erased_at"]),
+        content_sha256=row["content_sha256"].hex(),
+        delivery_ids=tuple(delivery["id"] for delivery in deliveries),
+    )
+
+
+def rendering(core: Core, document_id: str, name: str) -> Blob:
+    """One rendering, or the submission, opened. Raises NotFoundError (DOC-405 no such one, DOC-410 erased)."""
+    with core.db.read() as tx:
+        row = find_document(tx, document_id)
+        key = core.document_key(row)
+        if key is None:
+            raise _erased(document_id)
+        return payload.open_part(tx, key, document_id, row["manifest"], name)
+
+
+def parts(core: Core, delivery_id: str) -> tuple[Blob, ...]:
+    """The frozen parts of a delivery; none when it has no package. Raises NotFoundError (DOC-410 erased)."""
+    with core.db.read() as tx:
+        row = find_delivery(tx, delivery_id)
+        if row["manifest"] is None:
+            return ()
+        key = core.document_key(find_document(tx, row["document_id"]))
+        if key is None:
+            raise _erased(row["document_id"])
+        return payload.open_manifest(tx, key, "delivery", delivery_id, row["document_id"], row["manifest"])[0]
+
+
+def _erased(document_id: str) -> NotFoundError:
+    return NotFoundError("DOC-410", f"Le contenu du document {document_id} a été effacé.")
+
+
+def delivery(core: Core, delivery_id: str) -> DeliveryDetail:
+    """One delivery with attempts, notes and journal records. Raises NotFoundError."""
+    with core.db.read() as tx:
+        row = find_delivery(tx, delivery_id)
+        return DeliveryDetail(
+            delivery_row(row),
+            tuple(_attempt(found) for found in tx.all("attempts_of", delivery_id=delivery_id)),
+            tuple(_notes(core, tx, row)),
+            tuple(found["record"] for found in tx.all("journal_of_delivery", delivery=delivery_id)),
+        )
+
+
+def _notes(core: Core, tx: Transaction, row: Row) -> list[Note]:
+    found = tx.all("notes_of", delivery_id=row["id"])
+    key = core.document_key(find_document(tx, row["document_id"])) if found else None
+
+    def text(sealed: bytes) -> str | None:
+        return None if key is None else key.open(sealed, "note", row["id"], "sealed").decode()
+
+    return [Note(from_ms(note["at"]), note["action"], note["actor"], text(note["sealed"])) for note in found]
+
+
+def deliveries(core: Core, wanted: Filter) -> list[DeliveryRow]:
+    """Deliveries, newest first."""
+    with core.db.read() as tx:
+        if wanted.document_id is not None:
+            rows = tx.all("deliveries_of_document", document_id=wanted.document_id)
+            return [found for row in rows if _matches(found := delivery_row(row), wanted)][: wanted.limit]
+        rows = tx.all(
+            "deliveries_list",
+            account=wanted.account,
+            states=json.dumps(wanted.states) if wanted.states else None,
+            destination=wanted.destination,
+            since=0 if wanted.since is None else to_ms(wanted.since),
+            limit=wanted.limit,
+        )
+    return [delivery_row(row) for row in rows]
+
+
+def _matches(row: DeliveryRow, wanted: Filter) -> bool:
+    return (
+        wanted.account in {None, row.account}
+        and (not wanted.states or row.state in wanted.states)
+        and wanted.destination in {None, row.destination}
+        and (wanted.since is None or row.created_at >= wanted.since)
+    )
+
+
+def counts(core: Core) -> list[Count]:
+    """Deliveries by account, channel and state, with the oldest of each."""
+    with core.db.read() as tx:
+        rows = tx.all("delivery_counts")
+    return [
+        Count(row["account"], row["channel"], Transport(row["state"]), row["number"], from_ms(row["oldest"]))
+        for row in rows
+    ]
+
+
+def next_due(core: Core, accounts: Sequence[str]) -> datetime | None:
+    """The earliest instant at which one of these accounts has something to do; pauses count."""
+    found: list[int] = []
+    with core.db.read() as tx:
+        for account in accounts:
+            for channel in CHANNELS:
+                if not tx.one("pause_covering", account=account, channel=channel):
+                    found += _lane_due(tx, account, channel)
+    return from_ms(min(found)) if found else None
+
+
+def _lane_due(tx: Transaction, account: str, channel: str) -> list[int]:
+    lane = {"account": account, "channel": channel}
+    rows = [tx.one("delivery_next_due", priority=priority, **lane) for priority in range(URGENT + 1)]
+    rows.append(tx.one("delivery_next_doubtful", **lane))
+    return [row["due_at"] for row in rows if row is not None and row["due_at"] is not None]
+
+
+def pauses(core: Core) -> list[Pause]:
+    """What is paused, by whom and since when."""
+    with core.db.read() as tx:
+        rows = tx.all("pause_all")
+    return [Pause(row["account"], row["channel"], row["reason"], row["actor"], from_ms(row["since"])) for row in rows]
+
+
+def delivery_row(row: Row) -> DeliveryRow:
+    """A row of the table as the rest of the gateway sees it."""
+    same = ("id", "document_id", "account", "destination", "role", "channel", "priority", "reason", "actor", "means")
+    values: dict[str, Any] = {name: row[name] for name in same}
+    return DeliveryRow(
+        state=Transport(row["state"]),
+        receipt=Receipt(row["receipt"]),
+        created_at=from_ms(row["created_at"]),
+        changed_at=from_ms(row["changed_at"]),
+        due_at=_time(row["due_at"]),
+        attempts=row["attempts"],
+        reference=row["reference"],
+        **values,
+    )
+
+
+def _attempt(row: Row) -> Attempt:
+    same = ("number", "kind", "worker", "verdict", "reason", "text", "reference", "host")
+    values: dict[str, Any] = {name: row[name] for name in same}
+    return Attempt(
+        started_at=from_ms(row["started_at"]),
+        transmitting_at=_time(row["transmitting_at"]),
+        ended_at=_time(row["ended_at"]),
+        **values,
+    )
+
+
+def _time(value: int | None) -> datetime | None:
+    return None if value is None else from_ms(value)

@@ -1,0 +1,191 @@
+-- Statements of the store, by name. Times are UTC milliseconds.
+
+-- name: meta_get
+SELECT value FROM meta WHERE name = :name
+
+-- name: meta_put
+INSERT INTO meta (name, value) VALUES (:name, :value)
+
+-- name: document_by_key
+SELECT id, content_sha256 FROM document WHERE account = :account AND key_mac = :key_mac
+
+-- name: document_repeated
+SELECT id FROM document
+WHERE account = :account AND patient = :patient AND document_type = :document_type AND document_date = :document_date
+ORDER BY accepted_at DESC LIMIT 1
+
+-- name: document_insert
+INSERT INTO document (id, account, key_mac, content_sha256, patient, kind, document_type, document_date, replaces,
+                      mapping_pack, findings, accepted_at, key_id, wrapped_key, manifest)
+VALUES (:id, :account, :key_mac, :content_sha256, :patient, :kind, :document_type, :document_date, :replaces,
+        :mapping_pack, :findings, :accepted_at, :key_id, :wrapped_key, :manifest)
+
+-- name: document_get
+SELECT * FROM document WHERE id = :id
+
+-- name: documents_of_patient
+SELECT * FROM document WHERE account = :account AND patient = :patient ORDER BY accepted_at, id
+
+-- name: document_erase
+UPDATE document SET wrapped_key = NULL, manifest = NULL, erased_at = :at WHERE id = :id AND erased_at IS NULL
+
+-- name: artifact_insert
+INSERT INTO artifact (document_id, sha256, size, sealed) VALUES (:document_id, :sha256, :size, :sealed)
+
+-- name: artifact_get
+SELECT sealed FROM artifact WHERE document_id = :document_id AND sha256 = :sha256
+
+-- name: artifacts_erase
+DELETE FROM artifact WHERE document_id = :document_id
+
+-- name: delivery_insert
+INSERT INTO delivery (id, document_id, account, destination, role, channel, priority, state, receipt, reason, actor,
+                      created_at, changed_at, due_at, manifest)
+VALUES (:id, :document_id, :account, :destination, :role, :channel, :priority, :state, :receipt, :reason, :actor,
+        :at, :at, :due_at, :manifest)
+
+-- name: delivery_get
+SELECT * FROM delivery WHERE id = :id
+
+-- name: deliveries_of_document
+SELECT * FROM delivery WHERE document_id = :document_id ORDER BY rowid
+
+-- name: deliveries_list
+SELECT * FROM delivery
+WHERE (:account IS NULL OR account = :account)
+  AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+  AND (:destination IS NULL OR destination = :destination)
+  AND (:document_id IS NULL OR document_id = :document_id)
+  AND created_at >= :since
+ORDER BY created_at DESC, rowid DESC LIMIT :limit
+
+-- name: delivery_counts
+SELECT account, channel, state, count(*) AS number, min(created_at) AS oldest FROM delivery
+GROUP BY account, channel, state ORDER BY account, channel, state
+
+-- name: delivery_lanes
+SELECT account, channel FROM delivery
+WHERE state IN ('prepared', 'retry') AND (:account IS NULL OR account = :account)
+  AND (:channel IS NULL OR channel = :channel)
+GROUP BY account, channel
+
+-- name: delivery_lanes_doubtful
+SELECT account, channel FROM delivery
+WHERE state = 'in_doubt' AND (:account IS NULL OR account = :account) AND (:channel IS NULL OR channel = :channel)
+GROUP BY account, channel
+
+-- name: delivery_due
+SELECT delivery.*, document.wrapped_key FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE delivery.state IN ('prepared', 'retry') AND delivery.account = :account AND delivery.channel = :channel
+  AND delivery.priority = :priority AND delivery.due_at <= :now
+ORDER BY delivery.due_at LIMIT :limit
+
+-- name: delivery_doubtful
+SELECT delivery.*, document.wrapped_key FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE delivery.state = 'in_doubt' AND delivery.account = :account AND delivery.channel = :channel
+  AND delivery.due_at <= :now AND (delivery.lease_until IS NULL OR delivery.lease_until < :now)
+ORDER BY delivery.due_at LIMIT :limit
+
+-- name: delivery_claim
+UPDATE delivery SET state = :state, attempts = :attempt, fence = :fence, lease_owner = :worker, lease_until = :until,
+                    changed_at = :now, reason = :reason, actor = NULL
+WHERE id = :id
+
+-- name: delivery_transmit
+UPDATE delivery SET state = 'transmitting', changed_at = :now
+WHERE id = :id AND fence = :fence AND state = 'sending'
+
+-- name: delivery_renew
+UPDATE delivery SET lease_until = :until
+WHERE id = :id AND fence = :fence AND lease_until IS NOT NULL AND state IN ('sending', 'transmitting', 'in_doubt')
+
+-- name: delivery_move
+UPDATE delivery SET state = :state, receipt = :receipt, reason = :reason, actor = :actor, means = :means,
+                    changed_at = :now, due_at = :due_at, failures = :failures, burned_ms = :burned_ms,
+                    reference = :reference, lease_owner = NULL, lease_until = NULL
+WHERE id = :id
+
+-- name: delivery_receipt
+UPDATE delivery SET receipt = :receipt WHERE id = :id
+
+-- name: deliveries_leased
+SELECT * FROM delivery
+WHERE lease_until IS NOT NULL AND (:account IS NULL OR account = :account) AND (:all OR lease_until < :now)
+
+-- name: deliveries_ahead_of_time
+UPDATE delivery SET due_at = :now, changed_at = :now
+WHERE due_at IS NOT NULL AND changed_at > :limit AND state IN ('prepared', 'retry', 'in_doubt')
+
+-- name: deliveries_waiting_for_session
+SELECT * FROM delivery WHERE state = 'waiting_for_session' AND account = :account AND channel = :channel
+
+-- name: deliveries_unsent
+SELECT * FROM delivery
+WHERE state IN ('prepared', 'retry', 'waiting_for_session', 'sending', 'transmitting') AND manifest IS NOT NULL
+
+-- name: delivery_next_due
+SELECT min(due_at) AS due_at FROM delivery
+WHERE state IN ('prepared', 'retry') AND account = :account AND channel = :channel AND priority = :priority
+
+-- name: delivery_next_doubtful
+SELECT min(due_at) AS due_at FROM delivery
+WHERE state = 'in_doubt' AND account = :account AND channel = :channel
+
+-- name: attempt_insert
+INSERT INTO attempt (delivery_id, number, kind, worker, started_at)
+VALUES (:delivery_id, :number, :kind, :worker, :now)
+
+-- name: attempt_transmit
+UPDATE attempt SET transmitting_at = :now WHERE delivery_id = :delivery_id AND number = :number
+
+-- name: attempt_end
+UPDATE attempt SET ended_at = :now, verdict = :verdict, reason = :reason, text = :text, reference = :reference,
+                   host = :host
+WHERE delivery_id = :delivery_id AND number = :number
+
+-- name: attempts_of
+SELECT * FROM attempt WHERE delivery_id = :delivery_id ORDER BY number
+
+-- name: receipt_insert
+INSERT INTO receipt (delivery_id, kind, evidence, at, code) VALUES (:delivery_id, :kind, :evidence, :now, :code)
+ON CONFLICT DO NOTHING
+
+-- name: note_insert
+INSERT INTO note (delivery_id, at, action, actor, sealed) VALUES (:delivery_id, :now, :action, :actor, :sealed)
+
+-- name: notes_of
+SELECT * FROM note WHERE delivery_id = :delivery_id ORDER BY id
+
+-- name: pause_put
+INSERT INTO pause (account, channel, reason, actor, since) VALUES (:account, :channel, :reason, :actor, :now)
+ON CONFLICT DO NOTHING
+
+-- name: pause_delete
+DELETE FROM pause WHERE account = :account AND channel = :channel
+
+-- name: pause_all
+SELECT * FROM pause ORDER BY account, channel
+
+-- name: pause_covering
+SELECT 1 AS found FROM pause WHERE account IN (:account, '*') AND channel IN (:channel, '*') LIMIT 1
+
+-- name: journal_head
+SELECT size, hash, frontier FROM journal_head WHERE shard = :shard
+
+-- name: journal_insert
+INSERT INTO journal (shard, seq, record, hash) VALUES (:shard, :seq, :record, :hash)
+
+-- name: journal_advance
+UPDATE journal_head SET size = :size, hash = :hash, frontier = :frontier WHERE shard = :shard
+
+-- name: journal_page
+SELECT seq, record, hash FROM journal WHERE shard = :shard AND seq > :after ORDER BY seq LIMIT :limit
+
+-- name: journal_of_delivery
+SELECT record FROM journal WHERE delivery = :delivery ORDER BY shard, seq
+
+-- name: delivery_states
+SELECT id, state, receipt FROM delivery ORDER BY id
+
+-- name: journal_last
+SELECT record FROM journal WHERE shard = :shard ORDER BY seq DESC LIMIT 1
