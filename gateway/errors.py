@@ -55,6 +55,10 @@ class RenderError(GatewayError):
     """A document could not be rendered although its input passed the checks."""
 
 
+class PackageError(GatewayError):
+    """A document cannot be packaged for this destination: something that its protocol demands is not there."""
+
+
 class StoreError(GatewayError):
     """The store cannot be opened, is locked, full, damaged, or belongs to another gateway."""
 

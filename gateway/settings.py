@@ -76,6 +76,9 @@ class AccountSettings(_Table):
         description="OID under which the practice's own identifiers live."
     )
     nil: str = Field(description="Product reference number for X-MSS-NIL (ECO.2.4.3).")
+    patient_replies: bool = Field(
+        default=True, description="Whether a patient may answer; false adds `X-MSS-MES: FIN` (ECO.2.2.8)."
+    )
     smtp: SmtpSettings | None = None
     dmp: DmpSettings | None = None
 
@@ -163,6 +166,22 @@ class Settings(_Table):
     def find_account(self, account_id: str) -> AccountSettings | None:
         """The account of that id, or None."""
         return next((a for a in self.account if a.id == account_id), None)
+
+
+def preview_account(account_id: str, rpps: str) -> AccountSettings:
+    """An account made up so that a document can be previewed without configuration: nothing can be sent from it."""
+    nowhere = Path("sans-configuration")
+    tls = TlsSettings(ca_file=nowhere)
+    return AccountSettings(
+        id=account_id,
+        rpps=rpps,
+        mailbox="apercu@apercu.invalid",
+        display_name="APERCU",
+        oid_root="2.25.0",
+        nil="APERCU",
+        smtp=SmtpSettings(host="apercu.invalid", tls=tls),
+        dmp=DmpSettings(url="https://apercu.invalid", tls=tls, sign_cert_file=nowhere, sign_key_file=nowhere),
+    )
 
 
 def load(path: Path | None = None) -> Settings:

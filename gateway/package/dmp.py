@@ -1,0 +1,128 @@
+"""The DMP package: metadata, document and submission-set signature, frozen and ready for ITI-41."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gateway.clock import Randomness
+from gateway.document.model import ClinicalDocument, Code, Id
+from gateway.errors import PackageError
+from gateway.package import ebxml, mtom, xds
+from gateway.package.keys import SigningKeys
+from gateway.package.signature import ProfileName, Signed, sign_submission_set
+from gateway.package.types import DmpContext, Package, Part
+from gateway.settings import AccountSettings
+
+UNSIGNED_TYPE = "application/x-unsigned-preview+xml"
+"""Media type of the signature part of a package made without keys: no channel sends it."""
+PREVIEW_ENDPOINT = "urn:kine-gateway:apercu"
+
+
+def dmp_package(
+    document: ClinicalDocument,
+    cda: bytes,
+    *,
+    account: AccountSettings,
+    keys: SigningKeys | None,
+    now: datetime,
+    ids: Randomness,
+) -> Package:
+    """Freeze a feed: parts `metadata` (SubmitObjectsRequest), `document` (the CDA) and `signature` (XAdES).
+
+    `now` is the submission and signing time. Without `keys` the signature is an unsigned preview, marked by its
+    media type and a comment inside. Same arguments, same bytes.
+
+    Raises PackageError `PKG-001` when the document carries no INS.
+    """
+    ins = document.header.patient.ins
+    if ins is None:
+        raise xds.no_ins()
+    submission = _submission(document, account, now, ids)
+    signature = sign_submission_set(
+        submission.set.unique_id,
+        [Signed(document.header.id, cda)],
+        keys,
+        profile=_profile(account),
+        signature_id=f"_{ids.uuid()}",
+        now=now,
+    )
+    metadata = ebxml.serialise(ebxml.submit_request(submission))
+    parts = (
+        Part("metadata", "text/xml", metadata),
+        Part("document", "text/xml", cda),
+        Part("signature", "text/xml" if keys is not None else UNSIGNED_TYPE, signature),
+    )
+    return Package(parts, _context(document, ins, submission, account))
+
+
+def is_signed(package: Package) -> bool:
+    """Whether the package was signed, and so may be sent."""
+    return package.part("signature").media_type != UNSIGNED_TYPE
+
+
+def request_preview(package: Package) -> bytes:
+    """The frozen parts of the ITI-41 body as one MIME entity, headers first (`dmp-request.bin`).
+
+    What is made at send time (VIHF, MessageID, address of the service) is missing, and a comment says so.
+    """
+    body = mtom.feed(package, to=PREVIEW_ENDPOINT, message_id=None, assertion=None)
+    state = "frozen parts only; VIHF and MessageID are made at send time"
+    if not is_signed(package):
+        state += "; UNSIGNED PREVIEW, NOT SENDABLE"
+    head = f"MIME-Version: 1.0\r\nX-Kine-Gateway-Preview: {state}\r\nContent-Type: {body.content_type}\r\n\r\n"
+    return head.encode("ascii") + body.data
+
+
+def _profile(account: AccountSettings) -> ProfileName:
+    return account.dmp.profile if account.dmp is not None else "modern"
+
+
+def _submission(document: ClinicalDocument, account: AccountSettings, now: datetime, ids: Randomness) -> xds.Submission:
+    entry = xds.document_entry(document, ids.uuid())
+    signature = xds.signature_entry(document, ids.uuid(), ids.uuid(), now)
+    lot = xds.submission_set(document, set_id=ids.uuid(), unique_id=ids.uuid(), source_id=account.oid_root, now=now)
+    links = (
+        xds.has_member(ids.uuid(), lot, entry),
+        xds.has_member(ids.uuid(), lot, signature),
+        xds.signs(ids.uuid(), signature, lot),
+    )
+    return xds.Submission(lot, (entry, signature), links)
+
+
+def _context(document: ClinicalDocument, ins: Id, submission: xds.Submission, account: AccountSettings) -> DmpContext:
+    header = document.header
+    author = header.author
+    structure = author.structure or header.custodian
+    role = _role(author.profession)
+    dmp = account.dmp
+    indirect = dmp is None or dmp.mode == "indirect"
+    local = dmp.local_id if dmp is not None else account.id
+    entry, signature = submission.entries
+    return DmpContext(
+        ins=ins.extension,
+        ins_oid=ins.root,
+        mode="indirect" if indirect else "direct",
+        author_id=author.id.extension,
+        author_name=f"{author.name.family} {author.name.given}",
+        role_code=role.code,
+        role_display=role.display,
+        structure_id=structure.id.extension,
+        sector=f"{header.facility_type.code}^{header.facility_type.system}",
+        name_id=f"{structure.id.extension}/{local}" if indirect else author.id.extension,
+        submission_set_id=submission.set.unique_id,
+        document_id=header.id,
+        document_entry=entry.id,
+        signature_entry=signature.id,
+    )
+
+
+def _role(profession: Code | None) -> Code:
+    """The G15 profession behind a code of JDV_J01: `G15_70` is profession 70, `G15_10/SM54` profession 10."""
+    if profession is None or not profession.code.startswith("G15_"):
+        raise PackageError(
+            "PKG-006",
+            "La profession de l'auteur est inconnue : le DMP l'exige.",
+            "Renseignez author.profession (G15_70 pour un masseur-kinésithérapeute).",
+        )
+    code = profession.code.removeprefix("G15_").partition("/")[0]
+    return Code(code, "1.2.250.1.71.1.2.7", profession.display)
