@@ -11,29 +11,41 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from gateway.terminology.concepts import Code, Concept
+
+__all__ = [
+    "ActEntry",
+    "Addressee",
+    "AdverseEventEntry",
+    "Block",
+    "ClinicalDocument",
+    "Code",
+    "Concept",
+    "Entry",
+    "FunctionEntry",
+    "GoalEntry",
+    "Header",
+    "Id",
+    "Items",
+    "MeasureEntry",
+    "Paragraph",
+    "PatientIdentity",
+    "PersonName",
+    "PostalAddress",
+    "ProblemEntry",
+    "Professional",
+    "ReferralEntry",
+    "Section",
+    "SessionEntry",
+    "Span",
+    "StatementEntry",
+    "StructureRef",
+    "Table",
+    "Target",
+    "Telecom",
+]
+
 Target = Literal["cda", "fhir"]
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A coded value: `system` is a bare OID, `display` the exact label of the code in that system."""
-
-    code: str
-    system: str
-    display: str
-
-
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """A notion as text, as the product's local code, and as the verified code of each target.
-
-    A target without a verified code gets the local code and the text, never a guess.
-    """
-
-    text: str
-    local: Code | None = None
-    cda: Code | None = None
-    fhir: tuple[Code, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
