@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import config, demo, documents, doctor, journal, queue, run, sandbox
+from gateway.cli import config, demo, doctor, documents, journal, queue, run, sandbox
 from gateway.cli.output import exit_status, print_json, say
 from gateway.errors import GatewayError, InputError
 

@@ -11,7 +11,7 @@ from gateway.cli.common import ConfigOption, JsonOption, open_gateway, open_or_p
 from gateway.cli.output import DATA_ERROR, print_findings, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from gateway.api import Report
+    from gateway.views import Report
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FICHIER", help="Fichier JSON (ou - pour l'entrée standard).")]
 
@@ -70,12 +70,16 @@ def submit(
     accepted = gateway.submit(data)
     status = gateway.status(accepted.document_id)
     if as_json:
-        print_json({**status.as_dict(), "created": accepted.created, "findings": [f.as_dict() for f in report.findings]})
+        print_json(
+            {**status.as_dict(), "created": accepted.created, "findings": [f.as_dict() for f in report.findings]}
+        )
         return
     print_findings(f.as_dict() for f in report.findings)
     say("" if accepted.created else "Déjà confié : le même document a été reconnu, rien n'est ajouté.")
     print(f"document {accepted.document_id}")
-    print_table(("envoi", "destination", "état", "raison"), [(d.id, d.label, d.transport, d.reason) for d in status.deliveries])
+    print_table(
+        ("envoi", "destination", "état", "raison"), [(d.id, d.label, d.transport, d.reason) for d in status.deliveries]
+    )
 
 
 def _show_report(report: Report, as_json: bool) -> None:
@@ -93,5 +97,3 @@ def _show_report(report: Report, as_json: bool) -> None:
             ],
         )
     print("Le document peut partir." if report.ok else "Le document ne peut pas partir.")
-
-

@@ -17,7 +17,8 @@ from gateway.findings import Finding, error
 from gateway.records.base import Instant, Line, Record
 
 if TYPE_CHECKING:
-    from gateway.api import DeliveryView, Gateway
+    from gateway.api import Gateway
+    from gateway.views import DeliveryView
 
 
 class Action(Record):
@@ -52,7 +53,9 @@ def parse(data: bytes) -> tuple[Action | None, list[Finding]]:
         return None, [error("ACT-001", "", "Le fichier d'action n'est pas un JSON lisible.", "Le réécrire en UTF-8.")]
     if action.action == "handed_over" and action.means is None:
         return None, [
-            error("ACT-003", "/means", "Une remise doit dire par quel moyen.", "Ajouter means : main_propre, courrier...")
+            error(
+                "ACT-003", "/means", "Une remise doit dire par quel moyen.", "Ajouter means : main_propre, courrier..."
+            )
         ]
     return action, []
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import platform
-from gateway.api import DocumentView, Gateway
+from gateway.api import Gateway
 from gateway.errors import ConfigError, NotFoundError
 from gateway.sidecar.folder import Folder
 from gateway.sidecar.intake import Intake
 from gateway.sidecar.status import page, pending, status_file, tasks
+from gateway.views import DocumentView
 
 log = logging.getLogger("gateway.sidecar")
 
@@ -56,9 +57,9 @@ class Sidecar:
                 await asyncio.to_thread(self.pass_once)
             except OSError as fault:
                 # A full disk or a folder that went away: the files stay where they are until it is back.
-                log.error("folder_unavailable", extra={"error": type(fault).__name__})
+                log.warning("folder_unavailable", extra={"error": type(fault).__name__})
             platform.notify_service("WATCHDOG=1")
-            await _sleep(stop, self.gateway.settings.sidecar.scan_every)
+            await pause(stop, self.gateway.settings.sidecar.scan_every)
 
     def pass_once(self) -> None:
         """One look at every folder, then status files for whatever changed."""
@@ -103,7 +104,8 @@ def _desk(gateway: Gateway, account: str, root: Path) -> Desk:
     return Desk(folder, Intake(gateway, folder, account))
 
 
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait that long, or until `stop` is set."""
     try:
         await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:

@@ -37,7 +37,7 @@ class Intake:
             try:
                 document = self._take(drop)
             except (StoreError, OSError) as fault:
-                log.error("intake_postponed", extra={"code": getattr(fault, "code", type(fault).__name__)})
+                log.warning("intake_postponed", extra={"code": getattr(fault, "code", type(fault).__name__)})
                 continue
             if document is not None:
                 touched.append(document)
@@ -105,11 +105,14 @@ def _is_young(drop: Drop) -> bool:
 
 def _unknown_file() -> Finding:
     return error(
-        "FLD-001", "", "Ce type de fichier n'est pas pris en charge.", "Déposer NOM.json ou NOM.action.json (docs/folder.md)."
+        "FLD-001",
+        "",
+        "Ce type de fichier n'est pas pris en charge.",
+        "Déposer NOM.json ou NOM.action.json (docs/folder.md).",
     )
 
 
 def _unknown_document() -> Finding:
-    return error("FLD-002", "/document", "Aucun document connu sous ce nom.", "Donner document, lu dans le fichier d'état.")
-
-
+    return error(
+        "FLD-002", "/document", "Aucun document connu sous ce nom.", "Donner document, lu dans le fichier d'état."
+    )

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from gateway import resources
-from gateway.api import DeliveryView, DocumentView
+from gateway import wording
 from gateway.findings import Finding
+from gateway.views import DeliveryView, DocumentView
 
 STATUS_FORMAT = "kine-gateway/status/1"
 
 
-@cache
-def words() -> Mapping[str, Any]:
-    """Labels and next steps by stable code (mappings/faces.toml)."""
-    return tomllib.loads(resources.read_text("mappings", "faces.toml"))
-
-
 def needs_person(delivery: DeliveryView) -> bool:
     """Whether nothing more happens to this delivery until somebody acts."""
-    return bool(words()["transport"][delivery.transport].get("person")) or delivery.receipt in {"refused", "overdue"}
+    return wording.needs_person(delivery.transport, delivery.receipt)
 
 
 def next_step(delivery: DeliveryView) -> str:
     """What the practice has to do about a delivery, in French; empty when nothing."""
-    table = words()
-    reason = table["reason"].get(delivery.reason or "", "")
-    if delivery.receipt in {"refused", "overdue"}:
-        return str(table["receipt_next"][delivery.receipt])
-    return str(reason or table["transport"][delivery.transport]["next"])
+    return wording.advice(delivery.transport, delivery.receipt, delivery.reason)
 
 
 def status_file(view: DocumentView, findings: Sequence[Finding] = ()) -> dict[str, Any]:
@@ -58,14 +46,13 @@ def pending(delivery: DeliveryView) -> bool:
 
 
 def _delivery(delivery: DeliveryView) -> dict[str, Any]:
-    table = words()
     return {
         "delivery_id": delivery.id,
         "destination": delivery.destination,
         "role": delivery.role,
-        "label": table["destination"][delivery.destination],
+        "label": wording.destination(delivery.destination),
         "transport": delivery.transport,
-        "transport_label": table["transport"][delivery.transport]["label"],
+        "transport_label": wording.transport(delivery.transport),
         "receipt": delivery.receipt,
         "attempts": delivery.attempts,
         "due_at": delivery.due_at.isoformat() if delivery.due_at else None,
@@ -89,14 +76,16 @@ class Task:
 def tasks(documents: Mapping[str, DocumentView], rejected: Iterable[Path]) -> list[Task]:
     """Everything that waits for a person: refused files first, then deliveries, by file name."""
     found = [
-        Task(path.name, "fichier refusé", "non envoyé", f"Lire {path.stem}.report.txt, corriger, déposer à nouveau.", "")
+        Task(
+            path.name, "fichier refusé", "non envoyé", f"Lire {path.stem}.report.txt, corriger, déposer à nouveau.", ""
+        )
         for path in rejected
     ]
     for name, view in sorted(documents.items()):
         for delivery in view.deliveries:
             if needs_person(delivery):
-                label = words()["destination"][delivery.destination]
-                state = words()["transport"][delivery.transport]["label"]
+                label = wording.destination(delivery.destination)
+                state = wording.transport(delivery.transport)
                 found.append(Task(name, label, state, next_step(delivery), delivery.reason or ""))
     return found
 
@@ -132,4 +121,3 @@ def _rows(found: Sequence[Task]) -> str:
         for t in found
     )
     return f"<table><thead>{head}</thead><tbody>\n{rows}</tbody></table>"
-

@@ -1,0 +1,343 @@
+"""Gateway: the library face. Thin: it opens things, calls the pure road and the engine, and words nothing.
+
+Every method is synchronous and safe to call from threads; the `a...` twins are for asyncio programs. What is
+submitted is committed before `submit` returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, cast
+
+from gateway.clock import Clock, Randomness, SystemClock, SystemRandomness
+from gateway.errors import ConfigError, InputError
+from gateway.findings import Finding, error
+from gateway.records.submission import Submission, parse
+from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Settings, load, preview_account
+from gateway.views import (
+    DeliveryHistory,
+    DeliveryView,
+    DocumentView,
+    Rendered,
+    Report,
+    Submitted,
+    delivery_view,
+    document_view,
+    history,
+    plan_line,
+)
+
+if TYPE_CHECKING:
+    from gateway.channels.outcome import Channel
+    from gateway.engine.worker import Worker
+    from gateway.pipeline import Prepared, World
+    from gateway.records.history import EpisodeHistory
+    from gateway.store.base import Action, Destination, Store
+
+
+class Gateway:
+    """The gateway: opened once, used by many callers, closed at the end (or as a context manager)."""
+
+    def __init__(
+        self, settings: Settings | None, *, clock: Clock | None = None, randomness: Randomness | None = None
+    ) -> None:
+        self._settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.randomness: Randomness = randomness or SystemRandomness()
+        self._running: tuple[asyncio.AbstractEventLoop, Worker] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        config: Path | str | Settings | None = None,
+        *,
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+    ) -> Self:
+        """The gateway of a configuration (a file, loaded settings, or the file that the environment names).
+
+        Raises ConfigError, StoreError.
+        """
+        settings = config if isinstance(config, Settings) else load(Path(config) if config else None)
+        gateway = cls(settings, clock=clock, randomness=randomness)
+        _ = gateway.store
+        return gateway
+
+    @classmethod
+    def preview(cls, *, clock: Clock | None = None, randomness: Randomness | None = None) -> Self:
+        """A gateway without configuration, store and keys: it checks and renders, and can send nothing."""
+        return cls(None, clock=clock, randomness=randomness)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Sign a last checkpoint of the journal and let go of the store."""
+        if "store" in self.__dict__:
+            self.store.close()
+            del self.__dict__["store"]
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration. Raises ConfigError on a preview gateway."""
+        if self._settings is None:
+            raise ConfigError("CFG-011", "Cette opération demande une configuration.", "Donner --config FICHIER.")
+        return self._settings
+
+    # ------------------------------------------------------------------------------------------ documents
+
+    def check(self, submission: bytes | Submission, *, account: str | None = None) -> Report:
+        """Every finding on a submission and where it would go. Sends and stores nothing, never raises on input.
+
+        `account` says whose folder the input came from: a submission for another account is refused.
+        """
+        from gateway import pipeline, rules
+
+        parsed, findings = _parsed(submission)
+        if parsed is None:
+            return Report(tuple(findings))
+        settings = self._account(parsed)
+        if settings is None:
+            return Report(tuple(rules.check_account(parsed, self.settings)))
+        if account not in {None, parsed.account}:
+            return Report((_other_account(),))
+        findings, routes = pipeline.examine(
+            parsed, settings, self.world, now=self.clock.now(), ids=self.randomness, history=self._history(parsed)
+        )
+        return Report(tuple(findings), tuple(plan_line(parsed, route) for route in routes))
+
+    def render(self, submission: bytes | Submission) -> Rendered:
+        """The documents and messages of a submission as files, without key and without sending.
+
+        What would be signed is marked as an unsigned preview. Nothing is rendered when a finding stops it.
+        """
+        from gateway.package.dmp import request_preview
+
+        parsed, _ = _parsed(submission)
+        report = self.check(submission)
+        if parsed is None or not report.ok:
+            return Rendered({}, report)
+        prepared = self._prepare(parsed, signed=False)
+        names = {"cda": "document.cda.xml", "fhir": "document.fhir.json", "pdf": "document.pdf", "xdm": "IHE_XDM.ZIP"}
+        files = {names[kind]: data for kind, data in prepared.renderings.items()}
+        for planned in prepared.deliveries:
+            if planned.package is not None and planned.route.channel == "mssante":
+                files[f"{planned.route.role}.eml"] = planned.package.part("message").data
+            elif planned.package is not None:
+                files["dmp-request.bin"] = request_preview(planned.package)
+        return Rendered(files, report)
+
+    def submit(self, submission: bytes | Submission) -> Submitted:
+        """Check, render, sign, commit. On return the document can no longer be lost.
+
+        Idempotent by the submission's key, or its content. Raises InputError with the findings, ConflictError for
+        a known key with another content, StoreError, ConfigError.
+        """
+        from gateway.engine import accept
+
+        parsed, findings = _parsed(submission)
+        if parsed is None:
+            raise InputError(findings)
+        if self._account(parsed) is None:
+            raise InputError(self.check(parsed).findings)
+        known = accept.known(self.store, parsed)
+        if known is not None:
+            return Submitted(known.document_id, known.delivery_ids, created=False)
+        prepared = self._prepare(parsed, signed=True)
+        if not prepared.sendable:
+            raise InputError(prepared.findings)
+        accepted = accept.accept(self.store, prepared)
+        self.wake()
+        return Submitted(accepted.document_id, accepted.delivery_ids, accepted.created)
+
+    def status(self, document_id: str) -> DocumentView:
+        """Where a document stands, destination by destination. Raises NotFoundError."""
+        from gateway.store.base import Filter
+
+        row = self.store.document(document_id)
+        return document_view(row, self.store.deliveries(Filter(document_id=document_id)))
+
+    def rendering(self, document_id: str, name: str) -> bytes:
+        """What was committed for a document: `cda`, `fhir`, `pdf`, `xdm` or `submission`. Raises NotFoundError."""
+        return self.store.rendering(document_id, name).data
+
+    # ----------------------------------------------------------------------------------------- deliveries
+
+    def deliveries(
+        self,
+        *,
+        account: str | None = None,
+        states: Sequence[str] = (),
+        destination: str | None = None,
+        document_id: str | None = None,
+        limit: int = 1000,
+    ) -> list[DeliveryView]:
+        """Deliveries, newest first, filtered."""
+        from gateway.store.base import Filter
+        from gateway.store.states import Transport
+
+        wanted = Filter(
+            account=account,
+            states=tuple(Transport(state) for state in states),
+            destination=cast("Destination | None", destination),
+            document_id=document_id,
+            limit=limit,
+        )
+        return [delivery_view(row) for row in self.store.deliveries(wanted)]
+
+    def delivery(self, delivery_id: str) -> DeliveryHistory:
+        """One delivery with its attempts and what people decided. Raises NotFoundError."""
+        return history(self.store.delivery(delivery_id))
+
+    def retry(self, delivery_id: str, *, by: str, reason: str) -> DeliveryView:
+        """Try again now. Raises StateError where the state does not allow it."""
+        return self._act(delivery_id, "retry", by, reason)
+
+    def hold(self, delivery_id: str, *, by: str, reason: str) -> DeliveryView:
+        """Keep it back until released."""
+        return self._act(delivery_id, "hold", by, reason)
+
+    def release(self, delivery_id: str, *, by: str, reason: str) -> DeliveryView:
+        """Let a held delivery go."""
+        return self._act(delivery_id, "release", by, reason)
+
+    def cancel(self, delivery_id: str, *, by: str, reason: str) -> DeliveryView:
+        """Give it up for good."""
+        return self._act(delivery_id, "cancel", by, reason)
+
+    def handed(self, delivery_id: str, *, by: str, reason: str, means: str, at: datetime | None = None) -> DeliveryView:
+        """A named person delivered it by other means (hand, post, SIP), at `at` or now.
+
+        It counts as done by that person, never as electronically proven.
+        """
+        note = reason if at is None else f"{reason} ({at.isoformat()})"
+        return self._act(delivery_id, "handed", by, note, means)
+
+    def _act(self, delivery_id: str, action: Action, by: str, reason: str, means: str | None = None) -> DeliveryView:
+        view = delivery_view(self.store.act(delivery_id, action, by=by, reason=reason, means=means))
+        self.wake()
+        return view
+
+    # -------------------------------------------------------------------------------------------- sending
+
+    def deliver_due(self) -> int:
+        """Try every delivery that is due, once, and return how many were tried."""
+        return asyncio.run(self.adeliver_due())
+
+    async def adeliver_due(self) -> int:
+        """`deliver_due` for asyncio programs."""
+        worker = self._worker()
+        try:
+            return await worker.deliver_due()
+        finally:
+            await worker.aclose()
+
+    def run(self) -> None:
+        """Deliver until interrupted (Ctrl-C)."""
+        asyncio.run(self.arun(asyncio.Event()))
+
+    async def arun(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set: claims what is due, sends, records, recovers what a crash left."""
+        worker = self._worker()
+        self._running = (asyncio.get_running_loop(), worker)
+        try:
+            await worker.run(stop)
+        finally:
+            self._running = None
+            await worker.aclose()
+
+    def wake(self) -> None:
+        """Tell a running worker of this process that something is due now. Safe from any thread."""
+        if self._running is not None:
+            loop, worker = self._running
+            loop.call_soon_threadsafe(worker.wake)
+
+    # ------------------------------------------------------------------------------------------ machinery
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened on first use. Raises StoreError, ConfigError."""
+        from gateway import store
+
+        return store.open(self.settings, clock=self.clock, randomness=self.randomness)
+
+    @cached_property
+    def world(self) -> World:
+        """Terminology, trust space and rules, loaded once."""
+        from gateway import terminology
+        from gateway.pipeline import World
+        from gateway.rules import trust_space
+
+        settings = self._settings
+        return World(
+            terminology.load(),
+            trust_space.load(settings.trust_space.file) if settings else None,
+            settings.rules if settings else RulesSettings(),
+            settings.fhir if settings else FhirSettings(),
+        )
+
+    def _account(self, submission: Submission) -> AccountSettings | None:
+        if self._settings is None:
+            return preview_account(submission.account, submission.author.rpps)
+        return self._settings.find_account(submission.account)
+
+    def _history(self, submission: Submission) -> EpisodeHistory | None:
+        if self._settings is None:
+            return None
+        from gateway.engine import accept
+
+        return accept.history(self.store, submission)
+
+    def _prepare(self, submission: Submission, *, signed: bool) -> Prepared:
+        from gateway import pipeline
+        from gateway.package.keys import load_signing_keys
+
+        account = self._account(submission)
+        assert account is not None
+        keys = None
+        if signed and account.dmp is not None:
+            keys = load_signing_keys(account.dmp.sign_cert_file, account.dmp.sign_key_file)
+        return pipeline.prepare(
+            submission,
+            account,
+            self.world,
+            now=self.clock.now(),
+            ids=self.randomness,
+            keys=keys,
+            history=self._history(submission),
+        )
+
+    def _worker(self) -> Worker:
+        from gateway.engine.worker import Worker
+
+        return Worker(self.store, self._channel, clock=self.clock, randomness=self.randomness, settings=self.settings)
+
+    def _channel(self, account_id: str, channel: str) -> Channel:
+        account = self.settings.find_account(account_id)
+        if account is None:
+            raise ConfigError("CFG-012", f"Le compte {account_id} n'est plus dans la configuration.")
+        if channel == "dmp" and account.dmp is not None:
+            from gateway.channels.dmp import DmpChannel
+
+            return DmpChannel(account.dmp)
+        if channel == "mssante" and account.smtp is not None:
+            from gateway.channels.mssante import MssanteChannel
+
+            return MssanteChannel(account.smtp, self.world.trust)
+        raise ConfigError("CFG-013", f"Le compte {account_id} n'a plus de canal {channel} configuré.")
+
+
+def _parsed(submission: bytes | Submission) -> tuple[Submission | None, list[Finding]]:
+    return parse(submission) if isinstance(submission, bytes) else (submission, [])
+
+
+def _other_account() -> Finding:
+    message = "Ce document est destiné à un autre compte que celui de ce dossier."
+    return error("CPT-004", "/account", message, "Le déposer dans le dossier de son compte.")

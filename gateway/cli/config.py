@@ -1,0 +1,47 @@
+"""`config`: check and show the configuration."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.cli.common import ConfigOption, JsonOption
+from gateway.cli.output import BAD_CONFIG, print_findings, print_json
+
+app = typer.Typer(help="Vérifier et montrer la configuration.", no_args_is_help=True)
+
+
+@app.command("check")
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Vérifie la configuration et les fichiers qu'elle nomme, sans rien envoyer."""
+    from gateway.findings import has_errors
+    from gateway.inspection import inspect_settings
+    from gateway.settings import load
+
+    findings = inspect_settings(load(config))
+    if as_json:
+        print_json({"ok": not has_errors(findings), "findings": [f.as_dict() for f in findings]})
+    else:
+        print_findings(f.as_dict() for f in findings)
+        print("Configuration refusée." if has_errors(findings) else "Configuration utilisable.")
+    raise typer.Exit(BAD_CONFIG if has_errors(findings) else 0)
+
+
+@app.command("show")
+def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Montre la configuration en vigueur, valeurs par défaut comprises ; les secrets restent dans leurs fichiers."""
+    from gateway.settings import load
+
+    value = load(config).model_dump(mode="json")
+    if as_json:
+        print_json(value)
+        return
+    for line in _flat(value, ""):
+        print(line)
+
+
+def _flat(value: object, prefix: str) -> list[str]:
+    if isinstance(value, dict):
+        return [line for key, inner in value.items() for line in _flat(inner, f"{prefix}.{key}" if prefix else key)]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [line for n, inner in enumerate(value) for line in _flat(inner, f"{prefix}[{n}]")]
+    return [f"{prefix} = {value}"]

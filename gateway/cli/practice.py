@@ -1,0 +1,74 @@
+"""A practice made up around a sandbox: certificates, keys, trust space and a configuration for some authors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.document.identifiers import struct_idnat
+from gateway.records.submission import Submission, parse
+
+if TYPE_CHECKING:
+    from gateway.sandbox.service import Sandbox
+
+
+def read_submissions(files: Iterable[Path]) -> list[Submission]:
+    """The submissions in these files; a file with faults is left out (the sidecar will reject it)."""
+    return [parsed for parsed, _ in (parse(file.read_bytes()) for file in files) if parsed is not None]
+
+
+def write_practice(folder: Path, sandbox: Sandbox, submissions: Iterable[Submission], *, retry: str = "") -> Path:
+    """Write `gateway.toml` with one account per author, each with an outbox and certificates of the sandbox.
+
+    An existing file is left alone. `retry` is put in its [retry] table. Returns the path of the file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trust = folder / "trust-space.txt"
+    sandbox.write_trust_space(trust)
+    authors = {s.account: s for s in submissions}
+    head = (
+        '[store]\nurl = "sqlite:///gateway.sqlite"\n\n[sealing]\nkey_file = "sealing.key"\n\n'
+        '[journal]\ncheckpoint_dir = "checkpoints"\nkey_file = "journal.key"\n\n'
+        f'[trust_space]\nfile = "{trust.name}"\n'
+    )
+    tail = f"\n[retry]\n{retry}" if retry else ""
+    path = folder / "gateway.toml"
+    path.write_text(head + tail + "".join(_account(sandbox, s) for s in authors.values()), encoding="utf-8")
+    return path
+
+
+def _account(sandbox: Sandbox, submission: Submission) -> str:
+    author, structure = submission.author, struct_idnat(submission.organization.id)
+    mailbox = f"{submission.account}@kine.mssante.example"
+    names = {"structure_id": structure}
+    mail = sandbox.issue_client(submission.account, kind="mail", mailboxes=(mailbox,), **names)
+    auth = sandbox.issue_client(submission.account, kind="auth", **names)
+    sign = sandbox.issue_client(submission.account, kind="sign", **names)
+    return f"""
+[[account]]
+id = "{submission.account}"
+rpps = "{author.rpps}"
+environment = "test"
+mailbox = "{mailbox}"
+display_name = "{author.given}_{author.family.upper()}_{_plain(submission.organization.name)}"
+outbox = "outbox/{submission.account}"
+oid_root = "2.25.252741033170893563104518226497118304719"
+nil = "BAC-A-SABLE"
+
+[account.smtp]
+host = "localhost"
+port = {sandbox.smtp_port}
+tls = {{ ca_file = "{sandbox.ca_path}", cert_file = "{mail.cert_path}", key_file = "{mail.key_path}" }}
+
+[account.dmp]
+url = "{sandbox.dmp_url.replace("127.0.0.1", "localhost")}"
+mode = "indirect"
+tls = {{ ca_file = "{sandbox.ca_path}", cert_file = "{auth.cert_path}", key_file = "{auth.key_path}" }}
+sign_cert_file = "{sign.cert_path}"
+sign_key_file = "{sign.key_path}"
+"""
+
+
+def _plain(text: str) -> str:
+    return text.replace("_", " ").replace('"', "'").replace("\\", " ")
