@@ -105,7 +105,7 @@ def write_session(scope: Scope, parent: Element, entry: SessionEntry) -> None:
     encounter = add(parent, "encounter", classCode="ENC", moodCode="EVN")
     scope.write_templates(encounter, "encounter")
     scope.write_id(encounter)
-    scope.write_code(encounter, "code", scope.terms.value("JDV_J142_TypeRencontre", "SEANCE"))
+    scope.write_code(encounter, "code", scope.terms.value("J142", "SEANCE"))
     scope.write_reference(encounter, entry.anchor)
     add(encounter, "effectiveTime", value=timestamp(entry.day))
     write_detail(scope, encounter, "session_number", entry.number, entry.anchor, timestamp(entry.day))

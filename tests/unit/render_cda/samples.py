@@ -95,7 +95,7 @@ class FakeTerms:
         return FakeSection(SECTIONS[key])
 
     def value(self, set_name: str, code: str) -> Code:
-        assert (set_name, code) == ("JDV_J142_TypeRencontre", "SEANCE")
+        assert (set_name, code) == ("J142", "SEANCE")
         return Code("SEANCE", "1.2.250.1.213.1.1.4.2.291", "Séance (établissement ou libéral)")
 
 
