@@ -68,7 +68,7 @@ class ReportShape(_Shape):
 class RejectionShape(_Shape):
     """`rejected/NAME.report.json`: why a dropped file was refused."""
 
-    format: Literal["kine-gateway/report/1"]
+    format: Literal["kine-gateway/rejection/1"]
     file: str
     findings: tuple[FindingShape, ...] = Field(min_length=1)
 

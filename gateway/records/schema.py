@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
+from gateway.records.action import Action
 from gateway.records.reports import FindingShape, RejectionShape, ReportShape, StatusShape
 from gateway.records.submission import Submission
 
@@ -28,6 +29,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "report": ReportShape,
     "rejection": RejectionShape,
     "status": StatusShape,
+    "action": Action,
 }
 
 

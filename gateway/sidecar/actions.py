@@ -8,31 +8,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from gateway.errors import NotFoundError, StateError
 from gateway.findings import Finding, error
-from gateway.records.base import Instant, Line, Record
+from gateway.records.action import Action
 
 if TYPE_CHECKING:
     from gateway.api import Gateway
     from gateway.views import DeliveryView
-
-
-class Action(Record):
-    """One order. `destination` limits it to one delivery; `means` and `at` belong to `handed_over`."""
-
-    format: Literal["kine-gateway/action/1"]
-    action: Literal["retry", "cancel", "hold", "release", "handed_over"]
-    by: Line
-    reason: Line
-    document: Line | None = None
-    delivery: Line | None = None
-    destination: Line | None = Field(default=None, description="medecin_traitant, patient, dmp...")
-    means: Literal["main_propre", "courrier", "sip", "autre"] | None = None
-    at: Instant | None = None
 
 
 def parse(data: bytes) -> tuple[Action | None, list[Finding]]:

@@ -81,7 +81,7 @@ class Folder:
         """Move a refused file aside, with its report for machines and for people. Returns its new path."""
         target = _free(self.rejected, drop.path.name)
         stem = target.name.removesuffix(target.suffix)
-        report = {"format": "kine-gateway/report/1", "file": drop.path.name, "findings": _dicts(findings)}
+        report = {"format": "kine-gateway/rejection/1", "file": drop.path.name, "findings": _dicts(findings)}
         platform.write_atomic(self.rejected / f"{stem}.report.json", _json(report))
         platform.write_atomic(self.rejected / f"{stem}.report.txt", report_text(drop.path.name, findings).encode())
         platform.durable_rename(drop.path, target)
