@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import ClassVar
 
 from gateway.document import model as m
 
@@ -15,28 +13,6 @@ SNOMED = "2.16.840.1.113883.6.96"
 LOCAL = "2.25.111"
 RIGHT = m.Code("24028007", SNOMED, "droite")
 HOSTILE = '#set $x$ *gras* <b>&amp;</b> \\ @ref `code` [x] "q" _y_ ~ // /* %PDF ${a} {{b}}'
-
-
-@dataclasses.dataclass(frozen=True)
-class FakeMeasure:
-    better: str | None
-
-
-class FakeTerminology:
-    """Stands in for gateway.terminology: the addresses of code systems, and which direction is better."""
-
-    SYSTEMS: ClassVar = {
-        LOINC: "http://loinc.org",
-        SNOMED: "http://snomed.info/sct",
-        "2.16.840.1.113883.5.4": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
-        "2.16.840.1.113883.5.25": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
-    }
-
-    def system_uri(self, oid: str) -> str:
-        return self.SYSTEMS.get(oid, f"urn:oid:{oid}")
-
-    def measure(self, code: str) -> FakeMeasure | None:
-        return {"pain_nrs": FakeMeasure("low"), "six_mwt": FakeMeasure("high")}.get(code)
 
 
 def local(code: str, display: str) -> m.Code:

@@ -41,7 +41,6 @@ class FhirData:
     blood_pressure: dict[str, str]
     functional_status: dict[str, str]
     categories: dict[str, str]
-    units: dict[str, str]
     releases: dict[str, dict[str, Any]]
 
     def profile(self, name: str) -> dict[str, list[str]]:

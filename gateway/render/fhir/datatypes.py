@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gateway.document.model import PersonName, PostalAddress, Telecom
     from gateway.render.fhir.assembly import Json
     from gateway.render.fhir.data import FhirData
+    from gateway.terminology import Terminology
 
 _USES = {"H": "home", "HP": "home", "HV": "home", "WP": "work", "DIR": "work", "MC": "mobile", "TMP": "temp"}
 _SCHEMES = {"tel": "phone", "fax": "fax", "mailto": "email", "http": "url", "https": "url", "sms": "sms"}
@@ -23,11 +24,13 @@ def instant(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-def quantity(value: Decimal, unit: str | None, data: FhirData) -> Json:
-    """A Quantity: UCUM code, and the unit as a reader writes it. The number keeps its digits."""
+def quantity(value: Decimal, unit: str | None, terminology: Terminology) -> Json:
+    """A Quantity: UCUM code, and the unit in French words. The number keeps its digits."""
     if not unit:
         return {"value": value}
-    return {"value": value, "unit": data.units.get(unit, unit), "system": UCUM, "code": unit}
+    known = terminology.units.get(unit)
+    word = unit if known is None else known.plural if abs(value) >= 2 else known.singular
+    return {"value": value, "unit": word, "system": UCUM, "code": unit}
 
 
 def identifier(kind: str, system: str, value: str, data: FhirData, use: str | None = None) -> Json:

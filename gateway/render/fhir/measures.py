@@ -67,7 +67,7 @@ def _value(assembly: Assembly, entry: MeasureEntry) -> Json:
         return {"valueCodeableConcept": assembly.codeable(entry.answer)}
     if entry.value is None:
         return {"valueString": entry.raw} if entry.raw else {"dataAbsentReason": _unknown()}
-    return {"valueQuantity": quantity(entry.value, entry.unit, assembly.data)}
+    return {"valueQuantity": quantity(entry.value, entry.unit, assembly.terminology)}
 
 
 def _unknown() -> Json:

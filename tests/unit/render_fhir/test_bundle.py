@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
+from gateway import terminology
 from gateway.document import model
 from gateway.errors import ConfigError, RenderError
 from gateway.render.fhir import build, render
 from gateway.render.fhir.bundle import check
 from gateway.render.fhir.sections import _MAKERS
 from gateway.render.fhir.write import to_json
-from tests.unit.render_samples import HOSTILE, PATIENT, FakeTerminology, assessment, measure, summary
+from tests.unit.render_samples import HOSTILE, PATIENT, assessment, measure, summary
 
-TERMS: Any = FakeTerminology()
+TERMS = terminology.load()
 DOCUMENTS = [assessment(), summary()]
 
 
@@ -281,7 +282,7 @@ def test_summary_says_what_was_done_and_what_follows() -> None:
 
 
 def test_an_act_of_unknown_date_says_no_date() -> None:
-    act = model.ActEntry("old", model.Concept("Ligamentoplastie"), "EVN")
+    act = model.ActEntry("old", model.Concept("Ligamentoplastie"), "EVN", None)
     found = of_kind(bundle(with_entries(act)), "Procedure")[0]
     assert not [key for key in found if key.startswith("performed") and key != "performer"]
 

@@ -1,0 +1,92 @@
+"""ClinicalDocument -> PDF/A-1b, by one typst compiler kept for the life of the process.
+
+The template reads the document as JSON (`sys.inputs`), so nothing a person typed is ever typst source.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from gateway import resources
+from gateway.errors import RenderError
+from gateway.render.pdf import people
+from gateway.render.pdf.blocks import sections
+from gateway.render.pdf.facts import facts
+from gateway.render.pdf.front import versions
+from gateway.render.pdf.legible import all_legible, long_date, wording
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import typst
+
+    from gateway.document.model import ClinicalDocument
+    from gateway.terminology import Terminology
+
+_LOCK = threading.Lock()
+"""The compiler keeps its inputs between two calls: one document at a time."""
+
+
+def render(document: ClinicalDocument, terminology: Terminology | None = None) -> bytes:
+    """The document as PDF/A-1b; same document, same bytes.
+
+    `terminology` says which direction of a measure is better; the shipped one is loaded when none is given.
+
+    Raises:
+        RenderError: `REN-031`, typst refuses (it never writes a file that breaks PDF/A).
+    """
+    return compile_view(view(document, terminology or _shipped()), document.header.effective_time)
+
+
+def _shipped() -> Terminology:
+    from gateway import terminology
+
+    return terminology.load()
+
+
+def view(document: ClinicalDocument, terminology: Terminology) -> dict[str, Any]:
+    """Everything the template shows, as JSON-ready values."""
+    header = document.header
+    words = wording()["words"]
+    value = {
+        "title": header.title,
+        "date": long_date(header.effective_time.date()),
+        "language": header.language.partition("-")[0],
+        "footer": people.footer(header),
+        "id": f"{words['document']} {header.id} · {words['version']} {header.version}",
+        "patient": people.patient(header),
+        "author": people.author(header),
+        "fronts": versions(document, terminology),
+        "sections": sections(document),
+        "facts": facts(header),
+        "words": words,
+    }
+    return dict(all_legible(value))
+
+
+def compile_view(value: dict[str, Any], written: datetime) -> bytes:
+    """Set a view with the template. `written` becomes the creation date of the file."""
+    import typst
+
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        with _LOCK:
+            made = _compiler().compile(
+                format="pdf", sys_inputs={"document": text}, pdf_standards="a-1b", timestamp=written, pdf_tags=False
+            )
+    except typst.TypstError as fault:
+        raise RenderError("REN-031", "Le PDF n'a pas pu être composé.", str(fault.message)) from None
+    assert isinstance(made, bytes)
+    return made
+
+
+@cache
+def _compiler() -> typst.Compiler:
+    """The compiler with the template; only the fonts inside the typst library, whatever the machine has."""
+    import typst
+
+    template = resources.data_path("mappings", "pdf", "document.typ")
+    return typst.Compiler(template, root=template.parent, ignore_system_fonts=True)

@@ -1,0 +1,137 @@
+"""The first page, for the reader who has one minute: what is urgent, why, findings, diagnosis, conclusion, goals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gateway.document.model import AdverseEventEntry, GoalEntry, ReferralEntry, StatementEntry
+from gateway.render.pdf import people
+from gateway.render.pdf.blocks import block
+from gateway.render.pdf.legible import clip, short_date, wording
+from gateway.render.pdf.rows import assessment_rows, measures, shorten, summary_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.document.model import ClinicalDocument, Entry
+    from gateway.terminology import Terminology
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How much the first page takes: characters of a text, items, rows, people."""
+
+    text: int
+    items: int
+    rows: int
+    people: int
+
+
+def versions(document: ClinicalDocument, terminology: Terminology) -> list[Json]:
+    """The first page from full to shortest; the template takes the first that fits."""
+    table = _table(document, terminology)
+    return [_front(document, table, Step(**step)) for step in wording()["steps"]]
+
+
+def _front(document: ClinicalDocument, table: Json, step: Step) -> Json:
+    rows = shorten(table["rows"], step.rows)
+    left = len(table["rows"]) - len(rows)
+    return {
+        "recipients": people.recipients(document.header, step.people),
+        "alert": [_cut(line, step) for line in alerts(document)][: step.items],
+        "rows": [row for row in _rows(document, step) if row["parts"]],
+        "measures": {
+            "columns": table["columns"],
+            "rows": [row.view() for row in rows],
+            "more": wording()["words"]["more"].format(n=left) if left else "",
+        },
+        "goals": _shortened(goals(document), step),
+    }
+
+
+def _cut(line: Json, step: Step) -> Json:
+    return {"title": clip(line["title"], step.text), "text": clip(line["text"], step.text)}
+
+
+def _table(document: ClinicalDocument, terminology: Terminology) -> Json:
+    entries, words = measures(document), wording()["words"]
+    if document.header.kind == "treatment_summary":
+        columns = [words["measure"], words["initial"], words["final"], words["change"]]
+        return {"columns": columns, "rows": summary_rows(entries, terminology)}
+    return {"columns": [], "rows": assessment_rows(entries, terminology)}
+
+
+def _rows(document: ClinicalDocument, step: Step) -> list[Json]:
+    """Why, findings, diagnosis and conclusion, each from the sections that answer it."""
+    words = wording()["words"]
+    return [
+        {"key": key, "label": words[key], "parts": _parts(document, keys, step)}
+        for key, keys in wording()["front"].items()
+    ]
+
+
+def _parts(document: ClinicalDocument, keys: list[str], step: Step) -> list[Json]:
+    """Paragraphs and lists of some sections, shortened together. Tables stay with the narrative."""
+    room, found = step.text, []
+    for source in (item for part in document.walk() if part.key in keys for item in part.blocks):
+        view = block(source)
+        if room <= 0 or view["kind"] == "table":
+            continue
+        if view["kind"] == "text":
+            view["text"] = clip(view["text"], room)
+            room -= len(view["text"])
+        else:
+            view["items"] = [clip(item, step.text) for item in _shortened(view["items"], step)]
+            room -= sum(map(len, view["items"]))
+        found.append(view)
+    return found
+
+
+def _shortened(items: list[str], step: Step) -> list[str]:
+    more = len(items) - step.items
+    kept = [clip(item, step.text) for item in items[: step.items]]
+    return kept if more <= 0 else [*kept, wording()["words"]["more"].format(n=more)]
+
+
+def goals(document: ClinicalDocument) -> list[str]:
+    """Each goal with its date and, in a summary, whether it was reached."""
+    return [_goal(entry) for entry in entries_of(document) if isinstance(entry, GoalEntry)]
+
+
+def _goal(goal: GoalEntry) -> str:
+    words = wording()["words"]
+    marks = [f"{words['due']} {short_date(goal.due)}"] if goal.due else []
+    if goal.reached is not None:
+        marks.append(words["reached"] if goal.reached else words["missed"])
+    return goal.text + (f" ({', '.join(marks)})" if marks else "")
+
+
+def entries_of(document: ClinicalDocument) -> Iterable[Entry]:
+    """Every entry in reading order."""
+    return (entry for part in document.walk() for entry in part.entries)
+
+
+def alerts(document: ClinicalDocument) -> list[Json]:
+    """What the physician must see first: reorientation, alarming decision, undesirable event."""
+    found = [_alert(entry) for entry in entries_of(document)]
+    return sorted((line for line in found if line), key=lambda line: int(line["rank"]))
+
+
+def _alert(entry: Entry) -> Json | None:
+    words = wording()["words"]
+    match entry:
+        case ReferralEntry():
+            urgency = wording()["urgency"][entry.urgency]
+            title = f"{words['referral']} {urgency} : {entry.to} ({short_date(entry.day)})"
+            return {"rank": 0, "title": title, "text": entry.reason}
+        case StatementEntry() if entry.value.local and entry.value.local.code in wording()["alert"]["values"]:
+            return {"rank": 1, "title": f"{entry.concept.text} : {entry.value.text}", "text": ""}
+        case AdverseEventEntry():
+            severity = wording()["severity"][entry.severity]
+            title = f"{words['adverse']} ({short_date(entry.day)}, {severity}) : {entry.kind}"
+            return {"rank": 2, "title": title, "text": entry.detail or ""}
+        case _:
+            return None

@@ -1,0 +1,130 @@
+"""Measures as a reader compares them: right beside left, initial beside final, better or worse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from gateway.document.model import MeasureEntry
+from gateway.render.pdf.legible import number, wording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.document.model import ClinicalDocument
+    from gateway.terminology import Terminology
+
+_PRIORITY = {"pain": 0, "survey": 1, "result": 2, "vital": 3}
+"""What is left out last when there are more measures than room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: label, cells, and `better`, `worse`, `same` or nothing for the line as a whole."""
+
+    label: str
+    cells: tuple[str, ...]
+    priority: int
+    verdict: str = ""
+
+    def view(self) -> dict[str, Any]:
+        """What the template reads."""
+        return {"label": self.label, "cells": list(self.cells), "verdict": self.verdict}
+
+
+def measures(document: ClinicalDocument) -> list[MeasureEntry]:
+    """Every measure in reading order."""
+    return [entry for part in document.walk() for entry in part.entries if isinstance(entry, MeasureEntry)]
+
+
+def shorten(rows: Sequence[Row], limit: int) -> list[Row]:
+    """At most `limit` rows, pain and scores before joints and vital signs, in their order of appearance."""
+    chosen = sorted(range(len(rows)), key=lambda index: (rows[index].priority, index))[:limit]
+    return [rows[index] for index in sorted(chosen)]
+
+
+def assessment_rows(entries: Sequence[MeasureEntry], terminology: Terminology) -> list[Row]:
+    """One row for each thing measured, its sides in one cell."""
+    groups: dict[tuple[str, ...], list[MeasureEntry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.measure, *_place(entry)), []).append(entry)
+    rows = []
+    for group in groups.values():
+        values = [f"{_side(entry)} {value(entry, terminology)}".strip() for entry in group]
+        rows.append(Row(label(group[0]), (" · ".join(values),), _PRIORITY[group[0].category]))
+    return rows
+
+
+def summary_rows(entries: Sequence[MeasureEntry], terminology: Terminology) -> list[Row]:
+    """One row for each thing measured twice or once: initial, final, change."""
+    pairs: dict[tuple[str, ...], dict[str, MeasureEntry]] = {}
+    for entry in entries:
+        pairs.setdefault((entry.measure, _side(entry), *_place(entry)), {})[entry.reference] = entry
+    return [_compared(pair.get("initial"), pair.get("current"), terminology) for pair in pairs.values()]
+
+
+def _compared(first: MeasureEntry | None, last: MeasureEntry | None, terminology: Terminology) -> Row:
+    known = last or first
+    assert known is not None
+    cells = [value(entry, terminology) if entry else "–" for entry in (first, last)]
+    verdict, change = "", ""
+    if first and last and first.value is not None and last.value is not None:
+        difference = last.value - first.value
+        verdict = _verdict(difference, known.measure, terminology)
+        change = " · ".join(filter(None, (_signed(difference), wording()["words"].get(verdict, ""))))
+    side = _side(known)
+    name = f"{label(known)} ({side})" if side else label(known)
+    return Row(name, (*cells, change), _PRIORITY[known.category], verdict)
+
+
+def _signed(difference: Decimal) -> str:
+    return "" if difference == 0 else f"+{number(difference)}" if difference > 0 else number(difference)
+
+
+def _verdict(difference: Decimal, code: str, terminology: Terminology) -> str:
+    if difference == 0:
+        return "same"
+    measure = terminology.measure(code)
+    direction = measure.better if measure else None
+    if direction not in {"low", "high"}:
+        return ""
+    return "better" if (difference > 0) == (direction == "high") else "worse"
+
+
+def _place(entry: MeasureEntry) -> tuple[str, str, str]:
+    return (entry.site.text if entry.site else "", entry.context or "", entry.aid or "")
+
+
+def _side(entry: MeasureEntry) -> str:
+    return str(wording()["sides"].get(entry.side.code, entry.side.display)) if entry.side else ""
+
+
+def label(entry: MeasureEntry) -> str:
+    """Name of a measure with its site and context, unless the name says them already."""
+    name = entry.concept.text
+    extra = [part for part in _place(entry) if part and part.casefold() not in name.casefold()]
+    return ", ".join([name, *extra])
+
+
+def value(entry: MeasureEntry, terminology: Terminology) -> str:
+    """Value with its unit: `53,5°`, `6/10` for a score whose top is known, `4-/5` as it was noted."""
+    if entry.answer:
+        return entry.answer.display
+    if entry.value is None:
+        return entry.raw or "–"
+    shown = entry.raw if entry.raw and len(entry.raw) <= 3 else number(entry.value)
+    return shown + _unit(entry, terminology)
+
+
+def _unit(entry: MeasureEntry, terminology: Terminology) -> str:
+    if entry.unit == "{score}":
+        measure = terminology.measure(entry.measure)
+        top = measure.maximum if measure else None
+        return f"/{number(top)}" if top is not None else ""
+    known = terminology.units.get(entry.unit or "")
+    if known is None:
+        return f"\u202f{entry.unit}" if entry.unit else ""
+    word = known.plural if entry.value is not None and abs(entry.value) >= 2 else known.singular
+    # A narrow no-break space, but none before the sign of an angle.
+    return word if word == "°" else f"\u202f{word}"
