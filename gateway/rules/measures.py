@@ -8,13 +8,14 @@ range warns, and stops only far outside, where a lost decimal point or another u
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Protocol
 
 from gateway.findings import Finding, error, warning
 from gateway.records.clinical import Measure, Outcome, TreatmentSummary
 from gateway.records.submission import Submission
+from gateway.terminology.model import MeasureDef
 
 _SOURCE = "catalogue des mesures"
 _SCALES = frozenset({"{score}", "%", "code", "{#}/(30.s)"})
@@ -25,38 +26,10 @@ _JOINT_GROUPS = frozenset({"mobilite", "force"})
 _IMPROVED = frozenset({Outcome.GOALS_REACHED, Outcome.PARTIAL})
 
 
-class MeasureRow(Protocol):
-    """The part of a catalogue row that the checks read."""
-
-    @property
-    def group(self) -> str:
-        """Family of the measure: `mobilite`, `douleur`..."""
-
-    @property
-    def ucum(self) -> str:
-        """Its only unit."""
-
-    @property
-    def min(self) -> Decimal | None:
-        """Lower bound, in that unit."""
-
-    @property
-    def max(self) -> Decimal | None:
-        """Upper bound, in that unit."""
-
-    @property
-    def better(self) -> str | None:
-        """`high`, `low`, or neither."""
-
-    @property
-    def loinc_by_side(self) -> Mapping[str, str] | None:
-        """Codes that exist for one side only."""
-
-
 class Catalogue(Protocol):
     """What holds the rows: `gateway.terminology.Terminology`."""
 
-    def measure(self, code: str) -> MeasureRow | None:
+    def measure(self, code: str) -> MeasureDef | None:
         """The row of a code, None when it is unknown."""
 
 
@@ -82,26 +55,29 @@ def _list(path: str, measures: Sequence[Measure], catalogue: Catalogue) -> Itera
     yield from _twice(path, measures)
 
 
-def _one(path: str, measure: Measure, row: MeasureRow) -> Iterator[Finding]:
-    if measure.unit != row.ucum:
-        advice = f"Convertir la valeur et écrire l'unité {row.ucum} (UCUM)."
+def _one(path: str, measure: Measure, row: MeasureDef) -> Iterator[Finding]:
+    if measure.unit != row.input_unit:
+        advice = f"Convertir la valeur et écrire l'unité {row.input_unit}."
         yield error("MES-002", f"{path}/unit", "Unité différente de celle du catalogue.", advice, _SOURCE)
+    elif row.answers:
+        yield from _answer(f"{path}/value", measure.value, row)
     else:
         yield from _range(f"{path}/value", measure.value, row)
-    if row.loinc_by_side and measure.side is None:
-        advice = "Renseigner « side » : droite, gauche ou bilateral."
-        yield warning("MES-005", f"{path}/side", "Côté absent pour une mesure propre à un côté.", advice, _SOURCE)
-    if row.group in _JOINT_GROUPS and not row.loinc_by_side and measure.site is None:
-        advice = "Renseigner « site » : l'articulation ou le muscle mesuré."
-        yield warning("MES-006", f"{path}/site", "Mesure sans articulation ni muscle.", advice, _SOURCE)
+    yield from _place(path, measure, row)
 
 
-def _range(path: str, value: Decimal, row: MeasureRow) -> Iterator[Finding]:
-    low, high = row.min, row.max
+def _answer(path: str, value: Decimal, row: MeasureDef) -> Iterator[Finding]:
+    if value not in row.answers:
+        advice = f"Valeurs possibles : {', '.join(str(known) for known in row.answers)}."
+        yield error("MES-003", path, "Réponse qui n'existe pas dans cette échelle.", advice, _SOURCE)
+
+
+def _range(path: str, value: Decimal, row: MeasureDef) -> Iterator[Finding]:
+    low, high = row.minimum, row.maximum
     if (low is None or value >= low) and (high is None or value <= high):
         return
-    advice = f"Attendu : de {low} à {high} {row.ucum}."
-    if row.ucum in _SCALES or _far_outside(value, low, high):
+    advice = f"Attendu : de {low} à {high} (unité {row.input_unit})."
+    if row.input_unit in _SCALES or _far_outside(value, low, high):
         yield error("MES-003", path, "Valeur impossible pour cette mesure.", advice, _SOURCE)
     else:
         yield warning("MES-004", path, "Valeur peu vraisemblable pour cette mesure.", advice, _SOURCE)
@@ -111,6 +87,17 @@ def _far_outside(value: Decimal, low: Decimal | None, high: Decimal | None) -> b
     if high is not None and value > high * _FAR:
         return True
     return low is not None and value < min(low * _FAR, Decimal(0))
+
+
+def _place(path: str, measure: Measure, row: MeasureDef) -> Iterator[Finding]:
+    """Side where a code exists for one side only; joint or muscle where the measure has no meaning without it."""
+    by_side_alone = any(site == "" for site, _ in row.by_site)
+    if measure.side is None and (by_side_alone or any(site == measure.site for site, _ in row.by_site)):
+        advice = "Renseigner « side » : droite, gauche ou bilateral."
+        yield warning("MES-005", f"{path}/side", "Côté absent pour une mesure propre à un côté.", advice, _SOURCE)
+    if measure.site is None and row.group in _JOINT_GROUPS and not by_side_alone:
+        advice = "Renseigner « site » : l'articulation ou le muscle mesuré."
+        yield warning("MES-006", f"{path}/site", "Mesure sans articulation ni muscle.", advice, _SOURCE)
 
 
 def _key(measure: Measure) -> tuple[str | None, ...]:
