@@ -22,9 +22,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How much the first page takes: characters of a text, items, rows, people."""
+    """How much the first page takes: characters of a text, of a header line, of a row's name; items, rows, people."""
 
     text: int
+    line: int
+    label: int
     items: int
     rows: int
     people: int
@@ -40,12 +42,15 @@ def _front(document: ClinicalDocument, table: Json, step: Step) -> Json:
     rows = shorten(table["rows"], step.rows)
     left = len(table["rows"]) - len(rows)
     return {
-        "recipients": people.recipients(document.header, step.people),
+        "title": clip(document.header.title, step.line),
+        "patient": people.patient(document.header, step.line),
+        "author": people.author(document.header, step.line),
+        "recipients": people.recipients(document.header, step.people, step.line),
         "alert": [_cut(line, step) for line in alerts(document)][: step.items],
         "rows": [row for row in _rows(document, step) if row["parts"]],
         "measures": {
             "columns": table["columns"],
-            "rows": [row.view() for row in rows],
+            "rows": [row.view(step.label) for row in rows],
             "more": wording()["words"]["more"].format(n=left) if left else "",
         },
         "goals": _shortened(goals(document), step),

@@ -16,7 +16,15 @@ from typing import Any
 from gateway import resources
 
 _WORD = 40
-"""Longest run of characters without a place to break, in characters; a line of a table cell holds no more."""
+"""Longest run of characters that is left without a place to break: the longest French word has 25."""
+
+_PIECE = 12
+"""A longer run may break after this many characters, which any column of the page holds."""
+
+_ADDRESS = 80
+"""The same limit for a mailbox or an OID: a reader copies it, and an invisible character would spoil it."""
+
+_COPIED = re.compile(r"[^@]+@[^@]+|[(]?[0-9.]+[),]*")
 
 _ZERO_WIDTH_SPACE = "\u200b"
 
@@ -41,12 +49,14 @@ def legible(text: str) -> str:
     return _LONG.sub(_breakable, text)
 
 
-_LONG = re.compile(rf"\S{{{_WORD},}}")
+_LONG = re.compile(rf"\S{{{_WORD + 1},}}")
 
 
 def _breakable(found: re.Match[str]) -> str:
-    word, step = found.group(), _WORD // 2
-    return _ZERO_WIDTH_SPACE.join(word[start : start + step] for start in range(0, len(word), step))
+    word = found.group()
+    if len(word) <= _ADDRESS and _COPIED.fullmatch(word):
+        return word
+    return _ZERO_WIDTH_SPACE.join(word[start : start + _PIECE] for start in range(0, len(word), _PIECE))
 
 
 def all_legible(value: Any) -> Any:
@@ -85,5 +95,6 @@ def clip(text: str, limit: int) -> str:
     """At most `limit` characters, cut at a word; `[…]` says that more follows."""
     if len(text) <= limit:
         return text
-    head = text[:limit].rsplit(None, 1)[0] if " " in text[:limit] else text[:limit]
+    cut = text.rfind(" ", limit // 2, limit)
+    head = text[: cut if cut > 0 else limit]
     return f"{head.rstrip(' ,;:.')} […]"

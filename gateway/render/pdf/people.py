@@ -10,17 +10,17 @@ from gateway.render.pdf.legible import clip, long_date, short_date, wording
 if TYPE_CHECKING:
     from gateway.document.model import Addressee, Header, PatientIdentity, PersonName, PostalAddress, Telecom
 
-_LINE = 120
-"""Longest line of a header card, in characters; the page of facts at the end has the whole text."""
+_FOOTER = 100
+"""Longest name in the footer, in characters: it keeps to its line."""
 
 
-def patient(header: Header) -> dict[str, Any]:
-    """Card of the patient."""
-    return _card(usual_name(header.patient), patient_lines(header))
+def patient(header: Header, length: int) -> dict[str, Any]:
+    """Card of the patient, its lines at most `length` characters long."""
+    return _card(usual_name(header.patient), patient_lines(header), length)
 
 
-def _card(name: str, lines: list[str]) -> dict[str, Any]:
-    return {"name": clip(name, _LINE), "lines": [clip(line, _LINE) for line in lines]}
+def _card(name: str, lines: list[str], length: int) -> dict[str, Any]:
+    return {"name": clip(name, length), "lines": [clip(line, length) for line in lines]}
 
 
 def patient_lines(header: Header) -> list[str]:
@@ -60,9 +60,9 @@ def _ins(person: PatientIdentity) -> str:
     return f"{wording()['ins'].get(person.ins.root, wording()['words']['ins'])} {person.ins.extension}"
 
 
-def author(header: Header) -> dict[str, Any]:
-    """Card of the author."""
-    return _card(full_name(header.author.name), author_lines(header))
+def author(header: Header, length: int) -> dict[str, Any]:
+    """Card of the author, its lines at most `length` characters long."""
+    return _card(full_name(header.author.name), author_lines(header), length)
 
 
 def author_lines(header: Header) -> list[str]:
@@ -105,9 +105,9 @@ def contact(point: Telecom) -> str:
     return digits
 
 
-def recipients(header: Header, limit: int) -> list[str]:
+def recipients(header: Header, limit: int, length: int) -> list[str]:
     """The first recipients with their roles, and how many more there are."""
-    found = [clip(recipient(addressee), _LINE) for addressee in header.addressees]
+    found = [clip(recipient(addressee), length) for addressee in header.addressees]
     more = len(found) - limit
     return found if more <= 0 else [*found[:limit], wording()["words"]["more"].format(n=more)]
 
@@ -122,4 +122,4 @@ def footer(header: Header) -> str:
     """What every page says of the patient: birth name, first given name, birth date."""
     person = header.patient
     born = wording()["born"].get(person.sex.code, wording()["born"]["UN"])
-    return clip(f"{person.birth_family} {person.first_given}, {born} {short_date(person.birth_date)}", _LINE)
+    return clip(f"{person.birth_family} {person.first_given}, {born} {short_date(person.birth_date)}", _FOOTER)

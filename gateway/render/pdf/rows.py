@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gateway.document.model import MeasureEntry
-from gateway.render.pdf.legible import number, wording
+from gateway.render.pdf.legible import clip, number, wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +28,10 @@ class Row:
     priority: int
     verdict: str = ""
 
-    def view(self) -> dict[str, Any]:
-        """What the template reads."""
-        return {"label": self.label, "cells": list(self.cells), "verdict": self.verdict}
+    def view(self, length: int) -> dict[str, Any]:
+        """What the template reads; name and cells at most `length` characters long."""
+        cells = [clip(cell, length) for cell in self.cells]
+        return {"label": clip(self.label, length), "cells": cells, "verdict": self.verdict}
 
 
 def measures(document: ClinicalDocument) -> list[MeasureEntry]:
