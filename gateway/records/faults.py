@@ -59,7 +59,7 @@ _FAULTS: Mapping[str, _Fault] = {
     "string_type": _Fault("INP-005", "Un texte est attendu ici.", _TEXT),
     "string_too_short": _Fault("INP-005", "Texte vide.", "Renseigner le texte ou retirer le champ."),
     "string_too_long": _Fault("INP-005", "Texte trop long.", "Au plus {max_length} caractères."),
-    "string_pattern_mismatch": _Fault("INP-005", "Valeur de forme inattendue.", "Forme attendue : {pattern}"),
+    "string_pattern_mismatch": _Fault("INP-005", "Valeur de forme inattendue.", "Attendu : {shape}."),
     "literal_error": _Fault("INP-005", "Valeur hors de la liste permise.", "Valeurs permises : {expected}."),
     "enum": _Fault("INP-005", "Valeur hors de la liste permise.", "Valeurs permises : {expected}."),
     "bool_type": _Fault("INP-005", "Vrai ou faux est attendu ici.", "Écrire true ou false, sans guillemets."),
@@ -93,6 +93,23 @@ _FAULTS: Mapping[str, _Fault] = {
     "datetime_parsing": _Fault("INP-007", "Cette date ou cette heure n'existe pas.", _INSTANT),
     "datetime_from_date_parsing": _Fault("INP-007", "Cette date ou cette heure n'existe pas.", _INSTANT),
 }
+SHAPES: Mapping[str, str] = {
+    "account": "un identifiant de compte en minuscules (a-z, 0-9, point, tiret)",
+    "act_coefficient": "un coefficient de la NGAP, par exemple 8.5",
+    "act_letter": "une lettre-clé de 2 à 5 capitales",
+    "birth_place_cog": "un code INSEE de commune ou de pays, 5 caractères (22278, 2A004, 99139)",
+    "code": "un code du catalogue, sans espace ni accent",
+    "department": "un département : 2 chiffres, 2A, 2B ou 971 à 978",
+    "mssante": "une adresse de messagerie sans espace ni accent",
+    "oid": "un OID : des nombres séparés par des points",
+    "postal_code": "un code postal",
+    "root": "un OID : des nombres séparés par des points",
+    "rpps": "un numéro RPPS, 11 chiffres",
+    "value": "des chiffres ou des caractères sans espace ni accent",
+}
+"""What a field with a pattern expects, in words: a regular expression tells a physiotherapist nothing."""
+
+_UNSAID = "voir le schéma JSON"
 _OTHER = _Fault("INP-005", "Valeur refusée.", _SCHEMA)
 
 
@@ -125,10 +142,17 @@ def _finding(detail: ErrorDetails) -> Finding:
     context: dict[str, Any] = detail.get("ctx", {})
     kind = str(context.get("error", "")) if detail["type"] == "value_error" else detail["type"]
     fault = _FAULTS.get(kind, _OTHER)
-    advice = fault.advice.format_map(_Limits(context)) if "{" in fault.advice else fault.advice
+    limits = _Limits(context, shape=_shape(detail["loc"]))
+    advice = fault.advice.format_map(limits) if "{" in fault.advice else fault.advice
     return error(fault.code, pointer(detail["loc"]), fault.message, advice, fault.source)
 
 
+def _shape(steps: Sequence[int | str]) -> str:
+    return next((SHAPES[step] for step in reversed(steps) if isinstance(step, str) and step in SHAPES), _UNSAID)
+
+
 class _Limits(dict[str, Any]):
+    """Limits of a constraint; one that a later pydantic does not give is left to the schema."""
+
     def __missing__(self, key: str) -> str:
-        return "?"
+        return _UNSAID

@@ -11,7 +11,7 @@ from gateway.records.base import Date, Flag, Line, MailAddress, Record, one_line
 
 Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$", max_length=128)]
 Digits11 = Annotated[str, StringConstraints(pattern=r"^[0-9]{11}$")]
-Cog = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9AB][0-9]{3}$")]
+Cog = Annotated[str, StringConstraints(pattern=r"^([0-9]{2}|2[AB])[0-9]{3}$")]
 
 
 class Sex(StrEnum):
