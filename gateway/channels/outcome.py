@@ -46,7 +46,10 @@ class Outcome:
 
 
 BeforeCommit = Callable[[], Awaitable[None]]
-"""Called once, just before DATA or the POST: checks the lease and makes `transmitting` durable. Raises LeaseLostError."""
+"""Called once, just before DATA or the POST: checks the lease and makes `transmitting` durable.
+
+Raises LeaseLostError.
+"""
 
 
 class Channel(Protocol):

@@ -67,7 +67,7 @@ def xon(structure: StructureRef) -> str:
 def patient_info(patient: PatientIdentity) -> tuple[str, ...]:
     """`sourcePatientInfo`: one value per PID field (spec mssante §2.3).
 
-    Never used by a receiver to compute an identifier. Sex unknown is `U` in table HL7 0001.
+    Never used by a receiver to compute an identifier.
     """
     others = " ".join(patient.birth_given[1:])
     values = [f"PID-5|{escape(patient.birth_family)}^{escape(patient.first_given)}^{escape(others)}^^^^L"]
@@ -75,7 +75,7 @@ def patient_info(patient: PatientIdentity) -> tuple[str, ...]:
         used = f"{escape(patient.used_family or '')}^{escape(patient.used_given or '')}"
         values.append(f"PID-5|{used}^^^^^D")
     values.append(f"PID-7|{patient.birth_date:%Y%m%d}")
-    values.append(f"PID-8|{'U' if patient.sex.code == 'UN' else escape(patient.sex.code)}")
+    values.append(f"PID-8|{escape(patient.sex.code)}")
     if patient.birth_place_cog:
         values.append(f"PID-11|^^^^^^BDL^^{escape(patient.birth_place_cog)}")
     return tuple(values)

@@ -76,4 +76,4 @@ def test_source_patient_info() -> None:
         "PID-11|^^^^^^BDL^^22278",
     )
     unknown = replace(PATIENT, used_family=None, used_given=None, birth_place_cog=None, sex=Code("UN", "x", "Inconnu"))
-    assert hl7.patient_info(unknown)[1:] == ("PID-7|20010314", "PID-8|U")
+    assert hl7.patient_info(unknown)[1:] == ("PID-7|20010314", "PID-8|UN")

@@ -1,0 +1,213 @@
+"""DMP channel: existence test, then ITI-41 with a fresh VIHF, over mutual TLS."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from lxml import etree
+
+from gateway.channels.dmp import answers, classify
+from gateway.channels.dmp.http import Exchange, HttpAnswer, HttpClient
+from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
+from gateway.channels.tls import client_context
+from gateway.clock import Clock, Randomness
+from gateway.errors import ConfigError
+from gateway.package import dmp as dmp_package
+from gateway.package import mtom, vihf
+from gateway.package.keys import SigningKeys, load_signing_keys
+from gateway.package.mtom import HttpBody
+from gateway.package.types import DmpContext, Package
+from gateway.settings import DmpSettings
+
+EXISTENCE_LASTS = 900.0
+"""Seconds during which a positive existence test holds for a patient: a batch asks once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What the first use loads: HTTP client and keys."""
+
+    http: HttpClient
+    keys: SigningKeys
+
+
+class DmpChannel:
+    """Feeds the DMP for one account.
+
+    `device` is the OID of this system as sender of TD0.2 (the account's `oid_root`), `software` its name and
+    version. Only the VIHF and the WS-Addressing MessageID are made here, from `clock` and `ids`.
+    """
+
+    def __init__(
+        self, settings: DmpSettings, *, device: str, clock: Clock, ids: Randomness, software: str = "kine-gateway 0"
+    ) -> None:
+        self._settings = settings
+        self._device = device
+        self._clock = clock
+        self._ids = ids
+        name, _, version = software.partition(" ")
+        self._software = vihf.SoftwareIdentity(name, version or "0", settings.homologation)
+        self._ready: _Ready | None = None
+        self._known: dict[tuple[str, str], float] = {}
+        self._host = urlsplit(settings.url).hostname or settings.url
+
+    async def send(self, package: Package, before_commit: BeforeCommit) -> Outcome:
+        """Try once. Raises only what `before_commit` raises (LeaseLostError), with nothing sent."""
+        context = _context(package)
+        ready = self._prepare(package)
+        if isinstance(ready, Outcome):
+            return ready
+        refused = await self._existence(context, ready)
+        if refused is not None:
+            return refused
+        body, message_id = self._feed(package, context, ready.keys)
+        await before_commit()
+        return await self._post_feed(ready, body, message_id, context)
+
+    async def resolve(self, package: Package) -> Outcome:
+        """Was the set accepted? To be called for a delivery that had begun to transmit, and for no other.
+
+        With `in_doubt = "resend"` the identical set is posted again: Success means that it was not there and is
+        now, XDSDuplicateUniqueIdInRegistry about the set means that it was (spec dmp §1.7, engine §3). Any other
+        answer leaves the doubt. With `query` (needs the registry query ITI-18, not built yet) and `human` the
+        doubt stays, with the reason.
+        """
+        context = _context(package)
+        if self._settings.in_doubt != "resend":
+            reason = "DMP-NEEDS-QUERY" if self._settings.in_doubt == "query" else "DMP-NEEDS-HUMAN"
+            return Outcome(Verdict.IN_DOUBT, reason, reference=context.submission_set_id, host=self._host)
+        ready = self._prepare(package)
+        if isinstance(ready, Outcome):
+            return _still_in_doubt(ready)
+        body, message_id = self._feed(package, context, ready.keys)
+        outcome = await self._post_feed(ready, body, message_id, context)
+        if outcome.verdict is Verdict.ACCEPTED:
+            return outcome
+        if outcome.reason == f"DMP-{classify.DUPLICATE}":
+            return classify.accepted(context, self._host, "DMP-ALREADY-THERE")
+        return _still_in_doubt(outcome)
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            await ready.http.aclose()
+
+    # ------------------------------------------------------------------------------------------- preparation
+
+    def _prepare(self, package: Package) -> _Ready | Outcome:
+        if not dmp_package.is_signed(package):
+            return Outcome(Verdict.CONFIGURATION, "DMP-UNSIGNED", host=self._host)
+        if self._ready is None:
+            try:
+                keys = load_signing_keys(self._settings.sign_cert_file, self._settings.sign_key_file)
+                context: ssl.SSLContext = client_context(self._settings.tls)
+            except ConfigError as fault:
+                reason = "DMP-KEYS" if fault.code.startswith("SIG") else "DMP-TLS-FILES"
+                return Outcome(Verdict.CONFIGURATION, reason, fault.message, host=self._host)
+            self._ready = _Ready(HttpClient(context, self._settings.timeout), keys)
+        if not self._ready.keys.valid_at(self._clock.now()):
+            return Outcome(Verdict.CONFIGURATION, "DMP-CERT-EXPIRED", host=self._host)
+        return self._ready
+
+    def _assertion(self, context: DmpContext, keys: SigningKeys, now: datetime) -> bytes:
+        element = vihf.assertion(
+            context,
+            keys,
+            software=self._software,
+            vihf_version=self._settings.vihf_version,
+            now=now,
+            ids=self._ids,
+        )
+        return etree.tostring(element, encoding="unicode").encode()
+
+    def _feed(self, package: Package, context: DmpContext, keys: SigningKeys) -> tuple[HttpBody, str]:
+        message_id = f"urn:uuid:{self._ids.uuid()}"
+        assertion = self._assertion(context, keys, self._clock.now())
+        return mtom.feed(package, to=self._url("repository"), message_id=message_id, assertion=assertion), message_id
+
+    def _url(self, service: str) -> str:
+        return f"{self._settings.url.rstrip('/')}/{service}"
+
+    # ------------------------------------------------------------------------------------------------ TD0.2
+
+    async def _existence(self, context: DmpContext, ready: _Ready) -> Outcome | None:
+        """None when this patient's DMP may be fed; the answer holds for EXISTENCE_LASTS seconds."""
+        patient = (context.ins, context.ins_oid)
+        if self._known.get(patient, 0.0) > self._clock.elapsed():
+            return None
+        now, message_id = self._clock.now(), f"urn:uuid:{self._ids.uuid()}"
+        body = mtom.existence(
+            context,
+            to=self._url("patients"),
+            message_id=message_id,
+            assertion=self._assertion(context, ready.keys, now),
+            sender=self._device,
+            now=now,
+            ids=self._ids,
+        )
+        answer = await self._exchange(ready, "patients", body, fed=False)
+        outcome = answer if isinstance(answer, Outcome) else self._read_existence(answer, message_id, context)
+        if outcome is None:
+            self._known[patient] = self._clock.elapsed() + EXISTENCE_LASTS
+        return outcome
+
+    def _read_existence(self, answer: HttpAnswer, message_id: str, context: DmpContext) -> Outcome | None:
+        try:
+            payload = answers.read_envelope(answer.content_type, answer.data, message_id)
+            fault = answers.read_fault(payload)
+            if fault is not None:
+                return classify.from_fault(fault, context, self._host)
+            return classify.from_existence(answers.read_existence(payload), context, self._host)
+        except answers.AnswerError as unreadable:
+            if answer.status != 200:
+                return classify.from_status(answer.status, answer.retry_after, self._host, fed=False)
+            return Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", str(unreadable)[:200], host=self._host)
+
+    # ------------------------------------------------------------------------------------------------ ITI-41
+
+    async def _post_feed(self, ready: _Ready, body: HttpBody, message_id: str, context: DmpContext) -> Outcome:
+        answer = await self._exchange(ready, "repository", body, fed=True)
+        if isinstance(answer, Outcome):
+            return answer
+        outcome = self._read_feed(answer, message_id, context)
+        if outcome.verdict is Verdict.PERMANENT:
+            self._known.pop((context.ins, context.ins_oid), None)  # closed or opposed since: ask again next time
+        return outcome
+
+    def _read_feed(self, answer: HttpAnswer, message_id: str, context: DmpContext) -> Outcome:
+        try:
+            payload = answers.read_envelope(answer.content_type, answer.data, message_id)
+            fault = answers.read_fault(payload)
+            if fault is not None:
+                return classify.from_fault(fault, context, self._host)
+            response = answers.read_registry(payload)
+        except answers.AnswerError as unreadable:
+            if answer.status != 200:
+                return classify.from_status(answer.status, answer.retry_after, self._host, fed=True)
+            return Outcome(Verdict.IN_DOUBT, "DMP-UNREADABLE", str(unreadable)[:200], host=self._host)
+        if response.status == "Success":
+            return classify.accepted(context, self._host)
+        return classify.from_errors(response.errors, context, self._host)
+
+    async def _exchange(self, ready: _Ready, service: str, body: HttpBody, *, fed: bool) -> HttpAnswer | Outcome:
+        import httpx2
+
+        exchange = Exchange()
+        try:
+            return await ready.http.post(self._url(service), body, exchange)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as fault:
+            return classify.from_exception(fault, self._host, sent=exchange.sent and fed)
+
+
+def _context(package: Package) -> DmpContext:
+    if not isinstance(package.context, DmpContext):
+        raise TypeError("not a DMP package")
+    return package.context
+
+
+def _still_in_doubt(outcome: Outcome) -> Outcome:
+    return Outcome(Verdict.IN_DOUBT, outcome.reason, outcome.text, outcome.reference, outcome.retry_after, outcome.host)

@@ -1,0 +1,110 @@
+"""One HTTPS client per event loop, mutual TLS, and the exact knowledge of whether a request left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from gateway.channels.dmp.answers import MAX_ANSWER
+from gateway.package.mtom import HttpBody
+
+if TYPE_CHECKING:
+    import httpx2
+
+_KEEP_ALIVE = 15.0  # seconds; shorter than servers do, so that a request rarely meets a connection being closed
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """Status, media type and body (bounded) of an answer; `retry_after` in seconds."""
+
+    status: int
+    content_type: str
+    data: bytes
+    retry_after: float | None
+
+
+class HttpClient:
+    """Posts SOAP requests. Raises what httpx2 raises; `Exchange.sent` says whether anything had left."""
+
+    def __init__(self, context: ssl.SSLContext, timeout: float) -> None:
+        self._context = context
+        self._timeout = timeout
+        self._client: httpx2.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _for_this_loop(self) -> httpx2.AsyncClient:
+        import httpx2  # heavy, and only a process that feeds the DMP needs it
+
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            limits = httpx2.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=_KEEP_ALIVE)
+            self._client = httpx2.AsyncClient(
+                verify=self._context,
+                timeout=httpx2.Timeout(self._timeout),
+                limits=limits,
+                follow_redirects=False,  # the document goes to the configured address or nowhere
+                trust_env=False,
+                headers={"User-Agent": "kine-gateway"},
+            )
+            self._loop = loop
+        return self._client
+
+    async def post(self, url: str, body: HttpBody, exchange: Exchange) -> HttpAnswer:
+        """POST and read the whole answer, up to MAX_ANSWER bytes."""
+        client = self._for_this_loop()
+        async with client.stream(
+            "POST",
+            url,
+            content=body.data,
+            headers={"Content-Type": body.content_type},
+            extensions={"trace": exchange.trace},
+        ) as response:
+            data = bytearray()
+            async for chunk in response.aiter_bytes():
+                data += chunk
+                if len(data) > MAX_ANSWER:
+                    break
+            return HttpAnswer(
+                response.status_code,
+                response.headers.get("content-type", ""),
+                bytes(data),
+                _retry_after(response.headers.get("retry-after")),
+            )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None and self._loop is asyncio.get_running_loop():
+            with contextlib.suppress(OSError):
+                await client.aclose()
+
+
+class Exchange:
+    """Remembers whether the first byte of a request left (httpcore trace events)."""
+
+    def __init__(self) -> None:
+        self.sent = False
+
+    async def trace(self, event: str, _info: dict[str, Any]) -> None:
+        """Callback of the `trace` extension."""
+        if event.endswith("send_request_headers.started"):
+            self.sent = True
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds of a Retry-After header (RFC 9110 §10.2.3), at most a day; None when absent or unreadable."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return min(float(value), 86400.0)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), 86400.0)

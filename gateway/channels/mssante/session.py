@@ -1,0 +1,200 @@
+"""One SMTP connection, driven step by step so that the moment of commitment is known exactly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from enum import IntEnum
+
+import aiosmtplib
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from gateway.channels.outcome import BeforeCommit
+from gateway.channels.tls import tls_fault
+from gateway.package.types import MailContext
+from gateway.settings import SmtpSettings
+
+# An address literal: the name of the machine is nobody's business, and looking it up can take seconds.
+_EHLO_NAME = "[127.0.0.1]"
+_CHUNK = 64 * 1024
+_BUFFERED = 256 * 1024
+_QUIT_TIMEOUT = 5.0
+
+
+class Stage(IntEnum):
+    """How far a transaction went. From CONTENT on, a lost connection leaves a doubt."""
+
+    CONNECT = 0
+    ENVELOPE = 1
+    DATA = 2
+    CONTENT = 3
+
+
+class Session:
+    """A connection to the operator. Not for concurrent use: the channel holds a lock around it."""
+
+    def __init__(self, settings: SmtpSettings, context: ssl.SSLContext, *, attempts: int, pause: float) -> None:
+        self._settings = settings
+        self._context = context
+        self._attempts = attempts
+        self._pause = pause
+        self._client: aiosmtplib.SMTP | None = None
+        self.stage = Stage.CONNECT
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection seems usable."""
+        return self._client is not None and self._client.is_connected
+
+    @property
+    def size_limit(self) -> int:
+        """What the server announced with SIZE (RFC 1870), in bytes; 0 when it sets no limit."""
+        value = self._live.esmtp_extensions.get("size", "0")
+        return int(value) if value.isdigit() else 0
+
+    @property
+    def _live(self) -> aiosmtplib.SMTP:
+        if self._client is None:
+            raise aiosmtplib.SMTPServerDisconnected("not connected")
+        return self._client
+
+    async def open(self) -> None:
+        """Connect, upgrade to TLS, say EHLO. Network hazards are tried again a few times, seconds apart."""
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=wait_exponential(multiplier=self._pause, max=5.0),
+            retry=retry_if_exception(_is_network_hazard),
+            reraise=True,
+        )
+        await retrying(self._open_once)
+
+    async def _open_once(self) -> None:
+        self.stage = Stage.CONNECT
+        implicit = self._settings.security == "tls"
+        client = aiosmtplib.SMTP(
+            hostname=self._settings.host,
+            port=self._settings.port,
+            timeout=self._settings.timeout,
+            use_tls=implicit,
+            start_tls=not implicit,  # True: an operator that does not offer STARTTLS is an error, never cleartext
+            tls_context=self._context,
+            local_hostname=_EHLO_NAME,
+        )
+        try:
+            await client.connect()
+            await client.ehlo()
+        except BaseException:
+            client.close()
+            raise
+        self._client = client
+
+    async def transmit(self, context: MailContext, data: bytes, before_commit: BeforeCommit) -> str:
+        """Send one message to one recipient; the text of the 250 that took it over.
+
+        `before_commit` runs once the recipient is accepted, just before DATA.
+
+        Raises what aiosmtplib raises; `stage` says how far it went.
+        """
+        client = self._live
+        self.stage = Stage.ENVELOPE
+        dsn = client.supports_extension("dsn")
+        await client.mail(context.envelope_from, options=self._mail_options(context, len(data), dsn))
+        await client.rcpt(context.envelope_to, options=_rcpt_options(context) if dsn else [])
+        await before_commit()
+        self.stage = Stage.DATA
+        response = await client.execute_command(b"DATA")
+        if response.code != 354:
+            raise aiosmtplib.SMTPDataError(response.code, response.message)
+        self.stage = Stage.CONTENT
+        answer = await self._content(client, data)
+        if answer.code != 250:
+            raise aiosmtplib.SMTPDataError(answer.code, answer.message)
+        return answer.message
+
+    def _mail_options(self, context: MailContext, size: int, dsn: bool) -> list[str]:
+        options = [f"SIZE={size}"] if self._live.supports_extension("size") else []
+        if dsn:
+            options += ["RET=HDRS", f"ENVID={xtext(context.envid)}"]
+        return options
+
+    async def _content(self, client: aiosmtplib.SMTP, data: bytes) -> aiosmtplib.SMTPResponse:
+        """Write the message and read the answer. The time limit runs on stalls, not on the whole upload.
+
+        `client.data()` would do both at once: its limit would count a slow upload as a lost answer, and it hides
+        whether the connection broke before or after the content left.
+        """
+        protocol, transport = client.protocol, client.transport
+        if protocol is None or not isinstance(transport, asyncio.WriteTransport):
+            raise aiosmtplib.SMTPServerDisconnected("connection lost")
+        answer = asyncio.ensure_future(protocol.read_response())
+        try:
+            await asyncio.sleep(0)  # the reader must be armed before the first byte leaves
+            stuffed = data.replace(b"\r\n.", b"\r\n..") + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n")
+            for start in range(0, len(stuffed), _CHUNK):
+                if answer.done():
+                    break
+                protocol.write(stuffed[start : start + _CHUNK])
+                await self._drain(transport, answer, _BUFFERED)
+            await self._drain(transport, answer, 0)
+            return await asyncio.wait_for(answer, self._settings.timeout)
+        finally:
+            if not answer.done() or answer.cancelled():
+                answer.cancel()
+                client.close()
+
+    async def _drain(
+        self, transport: asyncio.WriteTransport, answer: asyncio.Future[aiosmtplib.SMTPResponse], goal: int
+    ) -> None:
+        """Wait until at most `goal` bytes are buffered; a stall longer than the timeout raises TimeoutError."""
+        loop = asyncio.get_running_loop()
+        left, since = transport.get_write_buffer_size(), loop.time()
+        while left > goal and not answer.done():
+            await asyncio.sleep(0.005)
+            size = transport.get_write_buffer_size()
+            if size < left:
+                since = loop.time()
+            elif loop.time() - since > self._settings.timeout:
+                raise TimeoutError("the server stopped reading")
+            left = size
+
+    async def reset(self) -> None:
+        """Forget the current transaction; close when the server does not play along."""
+        if not self.is_open:
+            return
+        try:
+            await self._live.rset(timeout=_QUIT_TIMEOUT)
+        except (aiosmtplib.SMTPException, OSError):
+            self.close()
+
+    async def quit(self) -> None:
+        """Leave politely, then close."""
+        if self.is_open:
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await self._live.quit(timeout=_QUIT_TIMEOUT)
+        self.close()
+
+    def close(self) -> None:
+        """Close at once."""
+        if self._client is not None:
+            with contextlib.suppress(RuntimeError):  # the loop that owned it may be closed already
+                self._client.close()
+            self._client = None
+
+
+def _rcpt_options(context: MailContext) -> list[str]:
+    return ["NOTIFY=SUCCESS,FAILURE,DELAY", f"ORCPT=rfc822;{xtext(context.envelope_to)}"]
+
+
+def xtext(value: str) -> str:
+    """RFC 3461 §4: printable ASCII, `+`, `=` and everything else as `+XX`."""
+    return "".join(
+        char if "!" <= char <= "~" and char not in "+=" else "".join(f"+{b:02X}" for b in char.encode())
+        for char in value
+    )
+
+
+def _is_network_hazard(fault: BaseException) -> bool:
+    if isinstance(fault, aiosmtplib.SMTPResponseException) or tls_fault(fault) is not None:
+        return False
+    return isinstance(fault, (OSError, TimeoutError))

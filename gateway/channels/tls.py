@@ -1,0 +1,84 @@
+"""TLS for both channels: mutual, TLS 1.2 at least, trusting the configured anchor alone (spec mssante §4)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+from gateway.channels.outcome import Verdict
+from gateway.errors import ConfigError
+from gateway.settings import TlsSettings
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""TLS 1.2 suites: forward secrecy and authenticated encryption only (ECO.1.1.3, PDT-INF-579). TLS 1.3 has its own."""
+
+
+def client_context(settings: TlsSettings) -> ssl.SSLContext:
+    """A client context. System authorities are never trusted: the anchor is IGC Santé, or the sandbox's CA.
+
+    With a CRL file, the server's whole chain is checked against it, so it must hold a list of each authority.
+
+    Raises ConfigError: `TLS-001` unreadable anchor, `TLS-002` unreadable client certificate or key, `TLS-003`
+    unreadable CRL.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    try:
+        context.load_verify_locations(cafile=str(settings.ca_file))
+    except (OSError, ValueError) as fault:
+        raise _unreadable("TLS-001", "L'autorité de certification du serveur", str(settings.ca_file)) from fault
+    if settings.cert_file is not None:
+        try:
+            context.load_cert_chain(settings.cert_file, settings.key_file, password=_no_password)
+        except (OSError, ValueError) as fault:
+            raise _unreadable("TLS-002", "Le certificat client ou sa clé", str(settings.cert_file)) from fault
+    if settings.crl_file is not None:
+        try:
+            context.load_verify_locations(cafile=str(settings.crl_file))
+        except (OSError, ValueError) as fault:
+            raise _unreadable("TLS-003", "La liste de révocation", str(settings.crl_file)) from fault
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    return context
+
+
+def _no_password() -> str:
+    # Without this OpenSSL would ask on the terminal, and a service has none.
+    raise ValueError("encrypted keys are not supported")
+
+
+def _unreadable(code: str, what: str, path: str) -> ConfigError:
+    return ConfigError(code, f"{what} est illisible : {path}.", "Vérifiez le chemin, les droits et le format PEM.")
+
+
+def causes(fault: BaseException) -> Iterator[BaseException]:
+    """The exception and everything behind it, nearest first."""
+    seen: set[int] = set()
+    current: BaseException | None = fault
+    while current is not None and id(current) not in seen:
+        yield current
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
+
+
+def tls_fault(fault: BaseException) -> tuple[Verdict, str] | None:
+    """Verdict and reason suffix of the TLS failure behind an exception; None when there is none.
+
+    A certificate problem, ours or theirs, is never a network hazard: retrying would hide an attack or burn days.
+    """
+    for cause in causes(fault):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Verdict.CONFIGURATION, "TLS-VERIFY"
+        if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
+            return Verdict.TRANSIENT, "LOST"
+        if isinstance(cause, ssl.SSLError):
+            return _alert(cause.reason or "")
+    return None
+
+
+def _alert(reason: str) -> tuple[Verdict, str]:
+    if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason or "ACCESS_DENIED" in reason:
+        return Verdict.CONFIGURATION, "TLS-CLIENT"
+    if "INTERNAL_ERROR" in reason or "UNEXPECTED_EOF" in reason:
+        return Verdict.TRANSIENT, "LOST"
+    return Verdict.CONFIGURATION, "TLS"
