@@ -29,7 +29,7 @@ def database_path(settings: Settings) -> Path:
     return Path(settings.store.url.removeprefix(_SQLITE))
 
 
-def initialise(settings: Settings, ids: Randomness) -> list[Path]:
+def initialise(settings: Settings, randomness: Randomness) -> list[Path]:
     """Create the master key and the journal's key where they do not exist. Returns what was created.
 
     Raises StoreError (SEA-009) when a database is there without its key: a new key could not open it.
@@ -42,7 +42,7 @@ def initialise(settings: Settings, ids: Randomness) -> list[Path]:
                 f"La base existe mais sa clé maîtresse a disparu : {settings.sealing.key_file}.",
                 "Restaurez la clé : sans elle, les documents sont illisibles.",
             )
-        create_master_key(settings.sealing.key_file, ids)
+        create_master_key(settings.sealing.key_file, randomness)
         created.append(settings.sealing.key_file)
     if not settings.journal.key_file.exists():
         create_signing_key(settings.journal.key_file)
@@ -50,14 +50,18 @@ def initialise(settings: Settings, ids: Randomness) -> list[Path]:
     return created
 
 
-def open(settings: Settings, clock: Clock, ids: Randomness) -> Store:  # noqa: A001 (store.open reads well)
-    """Open the store that the settings name. Raises StoreError and ConfigError, each with its advice."""
-    vault = Vault.load(settings.sealing.key_file, ids)
+def open(settings: Settings, clock: Clock, randomness: Randomness) -> Store:  # noqa: A001 (store.open reads well)
+    """Open the store that the settings name, making what is missing on first use.
+
+    Raises StoreError and ConfigError, each with its advice.
+    """
+    initialise(settings, randomness)
+    vault = Vault.load(settings.sealing.key_file, randomness)
     folder = CheckpointFolder(
         settings.journal.checkpoint_dir, Signer.load(settings.journal.key_file, settings.journal.origin)
     )
     path = database_path(settings)
-    core = Core(SqliteDatabase(path), vault, clock, ids, folder, settings.journal.every_records)
+    core = Core(SqliteDatabase(path), vault, clock, randomness, folder, settings.journal.every_records)
     try:
         return Outbox(core, path)
     except BaseException:

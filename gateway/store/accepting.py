@@ -11,10 +11,10 @@ from gateway.errors import ConflictError
 from gateway.store import journal, payload
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
 from gateway.store.core import GATEWAY, Core, Work, to_ms
-from gateway.store.database import Row, Transaction
+from gateway.store.database import Transaction
 from gateway.store.states import Event, Receipt, Transport, allowed
 
-LIKELY_REPEAT = "likely_repeat"
+LIKELY_REPEAT = "ENG-REPEAT"
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -37,14 +37,15 @@ def accept(core: Core, request: AcceptRequest) -> Accepted:
         ValueError: the request contradicts itself (a fault of the caller's code).
     """
     _check(request)
-    mac = _key_mac(core, request)
-    with core.db.read() as tx:
-        found = _existing(tx, request, mac)
+    identity = request.account, request.key, request.content_sha256
+    found = known(core, *identity)
     if found is not None:
         return found
+    mac = _key_mac(core, *identity)
     sealed = _seal(core, request)
-    with core.write() as work:
-        return _existing(work.tx, request, mac) or _insert(core, work, request, mac, sealed)
+    with core.write() as work:  # another process may have been faster meanwhile
+        found = _existing(work.tx, request.account, mac, request.content_sha256)
+        return found or _insert(core, work, request, mac, sealed)
 
 
 def _check(request: AcceptRequest) -> None:
@@ -61,22 +62,23 @@ def _check(request: AcceptRequest) -> None:
             raise ValueError(f"a delivery that starts as {planned.state} needs a reason")
 
 
-def _key_mac(core: Core, request: AcceptRequest) -> bytes:
+def _key_mac(core: Core, account: str, key: str | None, content_sha256: str) -> bytes:
     # The prefix keeps a caller's key that looks like a hash apart from a hash.
-    name = f"hash:{request.content_sha256}" if request.key is None else f"key:{request.key}"
-    return core.vault.key_mac(request.account, name)
+    return core.vault.key_mac(account, f"hash:{content_sha256}" if key is None else f"key:{key}")
 
 
-def find_key(core: Core, tx: Transaction, account: str, key: str) -> Row | None:
-    """The document that was accepted under a caller's key."""
-    return tx.one("document_by_key", account=account, key_mac=core.vault.key_mac(account, f"key:{key}"))
+def known(core: Core, account: str, key: str | None, content_sha256: str) -> Accepted | None:
+    """What `accept` would find. Raises ConflictError like it."""
+    mac = _key_mac(core, account, key, content_sha256)
+    with core.db.read() as tx:
+        return _existing(tx, account, mac, content_sha256)
 
 
-def _existing(tx: Transaction, request: AcceptRequest, mac: bytes) -> Accepted | None:
-    row = tx.one("document_by_key", account=request.account, key_mac=mac)
+def _existing(tx: Transaction, account: str, mac: bytes, content_sha256: str) -> Accepted | None:
+    row = tx.one("document_by_key", account=account, key_mac=mac)
     if row is None:
         return None
-    if row["content_sha256"].hex() != request.content_sha256:
+    if row["content_sha256"].hex() != content_sha256:
         raise ConflictError(
             "DOC-409",
             f"Cette clé a déjà servi pour un autre contenu (document {row['id']}).",

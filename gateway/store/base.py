@@ -87,6 +87,18 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a worker asks for. `lease` in seconds; account and channel None: any; `before`: due by then, not by now."""
+
+    worker: str
+    lease: float
+    limit: int
+    account: str | None = None
+    channel: str | None = None
+    before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far the schedule of a delivery has run: failures that count, reachable seconds spent waiting."""
 
@@ -260,15 +272,11 @@ class Store(Protocol):
         """Take a document over, in one transaction. Raises ConflictError (same key, other content)."""
         ...
 
-    def claim(
-        self, worker: str, *, lease: float, limit: int, account: str | None = None, channel: ChannelName | None = None
-    ) -> list[Claim]:
-        """Due deliveries, now `sending`, each with a new fence; committed before this returns. `lease` in seconds."""
+    def claim(self, wanted: Wanted) -> list[Claim]:
+        """Due deliveries, now `sending`, each with a new fence; committed before this returns."""
         ...
 
-    def claim_doubtful(
-        self, worker: str, *, lease: float, limit: int, account: str | None = None, channel: ChannelName | None = None
-    ) -> list[Claim]:
+    def claim_doubtful(self, wanted: Wanted) -> list[Claim]:
         """Deliveries `in_doubt` whose evidence is due to be asked for; their state stays."""
         ...
 
@@ -322,8 +330,8 @@ class Store(Protocol):
         """The documents of a patient (given as in AcceptRequest), oldest first."""
         ...
 
-    def find_key(self, account: str, key: str) -> DocumentRow | None:
-        """The document accepted under this idempotency key."""
+    def known(self, account: str, key: str | None, content_sha256: str) -> Accepted | None:
+        """What `accept` would find instead of creating anything. Raises ConflictError like it."""
         ...
 
     def rendering(self, document_id: str, name: str) -> Blob:

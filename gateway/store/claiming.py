@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
 
 from gateway.errors import LeaseLostError, StoreError
 from gateway.store import journal, payload
-from gateway.store.base import URGENT, Claim, Progress, Result
+from gateway.store.base import URGENT, Claim, Progress, Result, Wanted
 from gateway.store.core import GATEWAY, Core, Work, find_delivery, to_ms
 from gateway.store.database import Row, Transaction
 from gateway.store.states import Event, Transport, allowed
@@ -17,18 +17,10 @@ from gateway.store.states import Event, Transport, allowed
 CLOCK_STEP = timedelta(seconds=60)
 """A clock that went back by more than this froze the schedule: what it had planned becomes due."""
 
+LOST = "ENG-WORKER-LOST"
+"""Reason of a delivery whose worker died."""
+
 Lane = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a worker asks for. `lease` in seconds; account and channel None: any."""
-
-    worker: str
-    lease: float
-    limit: int
-    account: str | None
-    channel: str | None
 
 
 def claim(core: Core, wanted: Wanted, kind: Literal["send", "resolve"]) -> list[Claim]:
@@ -48,11 +40,11 @@ def claim(core: Core, wanted: Wanted, kind: Literal["send", "resolve"]) -> list[
 
 
 def _due(work: Work, wanted: Wanted, kind: str) -> Iterable[Row]:
-    left = wanted.limit
+    left, now = wanted.limit, work.ms if wanted.before is None else to_ms(wanted.before)
     for account, channel in _lanes(work.tx, wanted, kind):
         if work.tx.one("pause_covering", account=account, channel=channel):
             continue
-        lane = {"account": account, "channel": channel, "now": work.ms}
+        lane = {"account": account, "channel": channel, "now": now}
         if kind == "resolve":
             rows = work.tx.all("delivery_doubtful", limit=left, **lane)
         else:
@@ -193,6 +185,7 @@ def record(core: Core, claim: Claim, result: Result) -> bool:
 
 def _apply(work: Work, row: Row, result: Result, answer: dict[str, Any], fields: dict[str, Any]) -> None:
     reason = answer.pop("reason")
+    doubt = row["reason"] if result.event is Event.STILL_IN_DOUBT else None  # why it is doubtful, not what was asked
     reference = answer.pop("reference") or row["reference"]
     receipt = result.receipt if row["receipt"] == "none" else row["receipt"]
     work.move(
@@ -201,7 +194,7 @@ def _apply(work: Work, row: Row, result: Result, answer: dict[str, Any], fields:
         result.state,
         due_in=result.due_in,
         fields={**fields, **answer},
-        reason=reason,
+        reason=doubt or reason,
         reference=reference,
         receipt=receipt,
         failures=result.progress.failures,
@@ -224,7 +217,7 @@ def recover(core: Core, account: str | None, owner_gone: bool) -> list[str]:
 
 
 def _take_back(work: Work, row: Row) -> None:
-    lost = {"verdict": "lost", "reason": "worker_lost", "text": None, "reference": None, "host": None}
+    lost = {"verdict": "lost", "reason": LOST, "text": None, "reference": None, "host": None}
     work.tx.run("attempt_end", delivery_id=row["id"], number=row["attempts"], now=work.ms, **lost)
     fields = {"attempt": row["attempts"], "fence": row["fence"], "worker": row["lease_owner"]}
     state = Transport(row["state"])
@@ -232,7 +225,7 @@ def _take_back(work: Work, row: Row) -> None:
         work.move(row, Event.STILL_IN_DOUBT, state, due_in=0, fields=fields, reason=row["reason"])
     else:
         after = Transport.RETRY if state is Transport.SENDING else Transport.IN_DOUBT
-        work.move(row, Event.RECOVERED, after, due_in=0, fields=fields, reason="worker_lost")
+        work.move(row, Event.RECOVERED, after, due_in=0, fields=fields, reason=LOST)
 
 
 def _mend_clock(work: Work) -> None:

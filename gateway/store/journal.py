@@ -100,7 +100,15 @@ def append(tx: Transaction, at: datetime, records: Sequence[Record]) -> tuple[in
     for record in records:
         data = _complete(record, at, tree.size)
         last = chain_hash(last, data)
-        rows.append({"shard": SHARD, "seq": tree.size, "record": data.decode(), "hash": last})
+        rows.append(
+            {
+                "shard": SHARD,
+                "seq": tree.size,
+                "record": data.decode(),
+                "hash": last,
+                "delivery": record.get("delivery"),
+            }
+        )
         tree.append(leaf_hash(data))
     tx.many("journal_insert", rows)
     tx.run("journal_advance", shard=SHARD, size=tree.size, hash=last, frontier=tree.dump())

@@ -57,7 +57,7 @@ def act(core: Core, delivery_id: str, action: Action, by: str, reason: str, mean
             raise StateError(
                 "DLV-002", f"L'envoi {delivery_id} n'a rien à transmettre.", "Remettez le document autrement."
             )
-        columns: dict[str, Any] = {"reason": "operator", "actor": by}
+        columns: dict[str, Any] = {"reason": "ENG-OPERATOR", "actor": by}
         if means is not None:
             columns["means"] = journal.code(means)
         if effect.afresh:
@@ -139,7 +139,7 @@ def record_receipt(core: Core, delivery_id: str, receipt: Receipt, evidence_sha2
         moves = receipt in RECEIPTS[receipt_of(row)]
         after = receipt if moves else receipt_of(row)
         if row["state"] == Transport.IN_DOUBT and receipt is not Receipt.OVERDUE:
-            work.move(row, Event.RECEIPT, Transport.SENT, fields=fields, receipt=after, reason="receipt")
+            work.move(row, Event.RECEIPT, Transport.SENT, fields=fields, receipt=after, reason="ENG-RECEIPT")
             return True
         if moves:
             work.tx.run("delivery_receipt", id=delivery_id, receipt=after)

@@ -23,12 +23,12 @@ from gateway.store.base import (
     Filter,
     Pause,
     Result,
+    Wanted,
 )
-from gateway.store.claiming import Wanted
 from gateway.store.core import GATEWAY, Core, Work
 from gateway.store.states import Event, Receipt, Transport
 
-RESTORED = "store_restored"
+RESTORED = "ENG-RESTORED"
 EVERY = "*"
 
 
@@ -48,17 +48,17 @@ class Outbox:
         """See Store."""
         return accepting.accept(self.core, request)
 
-    def claim(
-        self, worker: str, *, lease: float, limit: int, account: str | None = None, channel: ChannelName | None = None
-    ) -> list[Claim]:
+    def known(self, account: str, key: str | None, content_sha256: str) -> Accepted | None:
         """See Store."""
-        return claiming.claim(self.core, Wanted(worker, lease, limit, account, channel), "send")
+        return accepting.known(self.core, account, key, content_sha256)
 
-    def claim_doubtful(
-        self, worker: str, *, lease: float, limit: int, account: str | None = None, channel: ChannelName | None = None
-    ) -> list[Claim]:
+    def claim(self, wanted: Wanted) -> list[Claim]:
         """See Store."""
-        return claiming.claim(self.core, Wanted(worker, lease, limit, account, channel), "resolve")
+        return claiming.claim(self.core, wanted, "send")
+
+    def claim_doubtful(self, wanted: Wanted) -> list[Claim]:
+        """See Store."""
+        return claiming.claim(self.core, wanted, "resolve")
 
     def mark_transmitting(self, claim: Claim) -> None:
         """See Store."""
@@ -110,10 +110,6 @@ class Outbox:
     def documents(self, account: str, patient: str) -> list[DocumentRow]:
         """See Store."""
         return reading.documents(self.core, account, patient)
-
-    def find_key(self, account: str, key: str) -> DocumentRow | None:
-        """See Store."""
-        return reading.find_key(self.core, account, key)
 
     def rendering(self, document_id: str, name: str) -> Blob:
         """See Store."""
@@ -192,7 +188,7 @@ class Outbox:
             if work.tx.one("meta_get", name=name) is not None:
                 return
             work.tx.run("meta_put", name=name, value=journal.timestamp(work.now))
-            work.note(RESTORED, size=size, root=root.hex())
+            work.note("store_restored", size=size, root=root.hex())
             unsent = work.tx.all("deliveries_unsent")
             for row in unsent:
                 work.move(row, Event.RESTORED, Transport.IN_DOUBT, due_in=0, reason=RESTORED)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from gateway.errors import NotFoundError
-from gateway.store import accepting, payload
+from gateway.store import payload
 from gateway.store.base import (
     URGENT,
     Attempt,
@@ -41,13 +41,6 @@ def documents(core: Core, account: str, patient: str) -> list[DocumentRow]:
     with core.db.read() as tx:
         rows = tx.all("documents_of_patient", account=account, patient=name)
         return [_document(tx, row) for row in rows]
-
-
-def find_key(core: Core, account: str, key: str) -> DocumentRow | None:
-    """The document accepted under a caller's key."""
-    with core.db.read() as tx:
-        row = accepting.find_key(core, tx, account, key)
-        return None if row is None else _document(tx, find_document(tx, row["id"]))
 
 
 def _document(tx: Transaction, row: Row) -> DocumentRow:

@@ -121,7 +121,7 @@ CREATE TABLE journal (
   seq      INTEGER NOT NULL,
   record   TEXT NOT NULL,                -- canonical JSON
   hash     BLOB NOT NULL,                -- SHA-256(0x00, hash before, record)
-  delivery TEXT GENERATED ALWAYS AS (json_extract(record, '$.delivery')) VIRTUAL,
+  delivery TEXT,                         -- copy of the record's own field, to find it by
   PRIMARY KEY (shard, seq)
 ) STRICT;
 

@@ -55,7 +55,6 @@ SELECT * FROM delivery
 WHERE (:account IS NULL OR account = :account)
   AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
   AND (:destination IS NULL OR destination = :destination)
-  AND (:document_id IS NULL OR document_id = :document_id)
   AND created_at >= :since
 ORDER BY created_at DESC, rowid DESC LIMIT :limit
 
@@ -173,7 +172,7 @@ SELECT 1 AS found FROM pause WHERE account IN (:account, '*') AND channel IN (:c
 SELECT size, hash, frontier FROM journal_head WHERE shard = :shard
 
 -- name: journal_insert
-INSERT INTO journal (shard, seq, record, hash) VALUES (:shard, :seq, :record, :hash)
+INSERT INTO journal (shard, seq, record, hash, delivery) VALUES (:shard, :seq, :record, :hash, :delivery)
 
 -- name: journal_advance
 UPDATE journal_head SET size = :size, hash = :hash, frontier = :frontier WHERE shard = :shard

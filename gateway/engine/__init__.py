@@ -1,0 +1,1 @@
+"""The engine: accepts, claims, sends, records and recovers; the only one that changes a delivery's state."""

@@ -1,0 +1,115 @@
+"""Taking over what the pure road prepared: what the library, the folder and the web all call."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from gateway import terminology
+from gateway.engine import plan
+from gateway.errors import NotFoundError
+from gateway.records.history import EpisodeHistory, PastEpisode, SentDocument
+from gateway.records.submission import Submission, canonical
+from gateway.store.base import AcceptRequest, Blob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.pipeline import Prepared
+    from gateway.records.people import Patient
+    from gateway.store.base import Accepted, DocumentRow, Store
+
+MEDIA_TYPES = {
+    "cda": "application/xml",
+    "fhir": "application/fhir+json",
+    "pdf": "application/pdf",
+    "xdm": "application/zip",
+}
+
+
+def accept(store: Store, prepared: Prepared) -> Accepted:
+    """Commit a prepared document with its deliveries. Raises ConflictError, StoreError (see Store.accept)."""
+    return store.accept(request(prepared))
+
+
+def known(store: Store, submission: Submission) -> Accepted | None:
+    """What an earlier `accept` of the same key and content gave. Raises ConflictError for another content."""
+    return store.known(submission.account, submission.key, content_hash(submission))
+
+
+def content_hash(submission: Submission) -> str:
+    """SHA-256 of the canonical submission, hex: two files that mean the same hash the same."""
+    return sha256(canonical(submission)).hexdigest()
+
+
+def request(prepared: Prepared) -> AcceptRequest:
+    """A prepared document as the store takes it. Pure."""
+    submission, header = prepared.submission, prepared.document.header
+    priority = plan.priority(submission)
+    return AcceptRequest(
+        account=submission.account,
+        key=submission.key,
+        content_sha256=content_hash(submission),
+        patient=patient_key(submission.patient),
+        kind=header.kind,
+        document_type=header.type.code,
+        document_date=header.effective_time.date(),
+        submission=canonical(submission),
+        renderings=tuple(
+            Blob(name, MEDIA_TYPES.get(name, "application/octet-stream"), data)
+            for name, data in prepared.renderings.items()
+        ),
+        deliveries=tuple(plan.delivery(planned, priority) for planned in prepared.deliveries),
+        findings=tuple(dict.fromkeys(finding.code for finding in prepared.findings)),
+        mapping_pack=terminology.load().version,
+    )
+
+
+def patient_key(patient: Patient) -> str:
+    """What tells this patient from the others of the account: matricule, else local number, else birth traits.
+
+    It becomes a keyed pseudonym in the store and is never written itself.
+    """
+    if patient.ins is not None:
+        return f"ins|{patient.ins.matricule}"
+    if patient.identifiers:
+        return f"id|{patient.identifiers[0].root}|{patient.identifiers[0].value}"
+    traits = (patient.birth_family, patient.used_family, *patient.birth_given, patient.used_given, patient.birth_date)
+    return "traits|" + "|".join(str(trait or "") for trait in traits).casefold()
+
+
+def history(store: Store, submission: Submission) -> EpisodeHistory | None:
+    """What the store knows of this patient's episodes, from documents accepted before this one.
+
+    None when it knows nothing. Erased documents count no more.
+    """
+    earlier = store.documents(submission.account, patient_key(submission.patient))
+    found = [(row, old) for row in earlier if (old := _submission(store, row)) is not None]
+    if not found:
+        return None
+    episode = submission.access.episode.id
+    same = [(row, old) for row, old in found if old.access.episode.id == episode]
+    return EpisodeHistory(
+        sessions_done=max((_sessions(old) for _, old in same), default=0),
+        documents=tuple(SentDocument(kind=old.document.kind, date=row.document_date) for row, old in same),
+        previous_episodes=tuple(_past(old for _, old in found if old.access.episode.id != episode)),
+    )
+
+
+def _submission(store: Store, row: DocumentRow) -> Submission | None:
+    if row.erased_at is not None:
+        return None
+    try:
+        return Submission.model_validate_json(store.rendering(row.id, "submission").data)
+    except (NotFoundError, ValueError):  # erased meanwhile, or written by a version with another schema
+        return None
+
+
+def _sessions(submission: Submission) -> int:
+    done = submission.access.episode.sessions_already_done
+    return done + len(getattr(submission.document, "sessions", ()))
+
+
+def _past(submissions: Iterable[Submission]) -> list[PastEpisode]:
+    episodes = {s.access.episode.id: s.access.episode for s in submissions}
+    return [PastEpisode(id=episode.id, start=episode.start) for episode in episodes.values()]

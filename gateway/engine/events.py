@@ -1,0 +1,62 @@
+"""Delivery events: one frozen object for each change, and subscribers that log, count or show it.
+
+The core emits; it imports no log or metrics library beyond the standard one. A subscriber that fails is logged once
+and never hurts a delivery: the journal, not the event, is the proof.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+_LOG = logging.getLogger("gateway.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryEvent:
+    """What happened to a delivery, in codes and ids only.
+
+    `event` and `state` are the journal's words; `due_in` seconds until the next look, None: none by itself; `elapsed`
+    seconds that the attempt took. A pause or a breaker has no delivery: `delivery` is empty then.
+    """
+
+    at: datetime
+    event: str
+    account: str
+    channel: str
+    delivery: str = ""
+    document: str = ""
+    destination: str = ""
+    state: str = ""
+    attempt: int = 0
+    reason: str = ""
+    host: str | None = None
+    due_in: float | None = None
+    elapsed: float = 0.0
+
+
+Subscriber = Callable[[DeliveryEvent], None]
+
+
+class Publisher:
+    """Tells every subscriber, whatever the others do."""
+
+    def __init__(self, subscribers: Sequence[Subscriber]) -> None:
+        self._subscribers = subscribers
+
+    def publish(self, event: DeliveryEvent) -> None:
+        """Hand the event to each subscriber."""
+        for subscriber in self._subscribers:
+            try:
+                subscriber(event)
+            except Exception as fault:  # noqa: BLE001 (a broken subscriber must not stop a delivery)
+                _LOG.error("subscriber_failed", extra={"error": type(fault).__name__})
+
+
+def log_event(event: DeliveryEvent) -> None:
+    """Write an event to the standard log `gateway.engine`, its fields as extras."""
+    level = logging.WARNING if event.state in {"dead", "in_doubt"} or event.event == "paused" else logging.INFO
+    fields = {key: value for key, value in asdict(event).items() if value and key not in {"at", "event"}}
+    _LOG.log(level, "delivery_%s", event.event, extra=fields)

@@ -1,0 +1,162 @@
+"""One claimed delivery on its way: the lease kept alive, the channel called once, the outcome recorded.
+
+Nothing here knows the queue: `Flight` takes a claim and ends with a recorded result, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from gateway.channels.outcome import Outcome, Verdict
+from gateway.engine import retry
+from gateway.errors import ConfigError, LeaseLostError, StoreError
+from gateway.package.types import Package, Part, context_from_json
+from gateway.store.base import Claim, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from gateway.channels.outcome import Channel
+    from gateway.clock import Randomness
+    from gateway.settings import RetrySettings
+    from gateway.store.base import Store
+
+_LOG = logging.getLogger("gateway.engine")
+FAULT = "ENG-FAULT"
+"""Reason of an attempt that our own code spoilt."""
+STOPPED = "ENG-STOPPED"
+"""Reason of an attempt that a stop interrupted."""
+LEASE_LOST = "ENG-LEASE"
+"""Reason of an attempt whose lease ran out before a byte left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What every flight of a worker shares. `transmitted` is told when bytes are about to leave."""
+
+    store: Store
+    randomness: Randomness
+    settings: RetrySettings
+    transmitted: Callable[[Claim], None]
+
+
+def package_of(claim: Claim) -> Package:
+    """The frozen package of a claim."""
+    parts = tuple(Part(blob.name, blob.media_type, blob.data) for blob in claim.parts)
+    return Package(parts, context_from_json(claim.context))
+
+
+class Flight:
+    """An attempt under way."""
+
+    def __init__(self, claim: Claim, crew: Crew, policy: retry.Policy, channel: Callable[[], Channel]) -> None:
+        """`channel` opens the way out; a ConfigError from it pauses the lane."""
+        self.claim = claim
+        self.transmitting = False
+        self.outcome: Outcome | None = None
+        self._crew = crew
+        self._channel = channel
+        self._policy = policy
+        self._sending: asyncio.Future[Outcome] | None = None
+        self._stopped = False
+
+    async def run(self) -> tuple[Result, bool]:
+        """Send or resolve, then record. Returns the result and whether the store took it."""
+        renewal = asyncio.create_task(self._keep_lease())
+        try:
+            result = await self._result()
+        finally:
+            renewal.cancel()
+        return result, await self._record(result)
+
+    def stop(self) -> None:
+        """Interrupt the attempt: given back when no byte left, in doubt otherwise."""
+        self._stopped = True
+        if self._sending is not None:
+            self._sending.cancel()
+
+    async def _result(self) -> Result:
+        progress = self.claim.progress
+        if self.claim.kind == "resolve" and self._policy == "resend":
+            return retry.resend(progress)
+        try:
+            self.outcome = await self._fly()
+        except LeaseLostError:
+            return retry.given_back(progress, LEASE_LOST)
+        if self.outcome.reason == STOPPED and not self.transmitting and self.claim.kind == "send":
+            return retry.given_back(progress, STOPPED)
+        case = retry.Case(self.claim.kind, progress, self._policy, receipt=self.claim.channel == "mssante")
+        return retry.judge(self.outcome, case, self._crew.settings, self._crew.randomness.uniform())
+
+    async def _fly(self) -> Outcome:
+        if self._stopped:
+            return Outcome(Verdict.IN_DOUBT, STOPPED)
+        try:
+            self._sending = asyncio.ensure_future(self._call())
+            return await self._sending
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():  # we are cancelled, not only the sending
+                raise
+            return Outcome(Verdict.IN_DOUBT, STOPPED)
+        except LeaseLostError:
+            raise
+        except ConfigError as fault:
+            return Outcome(Verdict.CONFIGURATION, fault.code)
+        except Exception as fault:  # noqa: BLE001 (a channel's fault must not stop the other deliveries)
+            # The type only: a message may quote what it choked on, and that is health data.
+            _LOG.error("channel_fault", extra={"delivery": self.claim.delivery_id, "error": type(fault).__name__})
+            doubtful = self.transmitting or self.claim.kind == "resolve"
+            return Outcome(Verdict.IN_DOUBT if doubtful else Verdict.TRANSIENT, FAULT)
+
+    def _call(self) -> Awaitable[Outcome]:
+        if self.claim.kind == "resolve":
+            if self._policy in {"human", "none"}:
+                return _undecided()
+            return self._channel().resolve(package_of(self.claim))
+        return self._channel().send(package_of(self.claim), self._before_commit)
+
+    async def _before_commit(self) -> None:
+        await asyncio.to_thread(self._crew.store.mark_transmitting, self.claim)
+        self.transmitting = True
+        self._crew.transmitted(self.claim)
+
+    async def _keep_lease(self) -> None:
+        lease = self._crew.settings.lease
+        while True:
+            await asyncio.sleep(lease / 3)
+            try:
+                self.claim = await asyncio.to_thread(self._crew.store.renew, self.claim, lease)
+            except LeaseLostError:
+                if not self.transmitting:
+                    self.stop()
+                return  # once bytes left, the answer is worth having even so
+            except StoreError as fault:
+                _LOG.warning("lease_not_renewed", extra={"delivery": self.claim.delivery_id, "code": fault.code})
+
+    async def _record(self, result: Result) -> bool:
+        """Insist for the length of a lease (a full disk, a busy database), then leave it to recovery: the delivery
+        stays `transmitting` and becomes `in_doubt`, never forgotten.
+        """
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(StoreError),
+            stop=stop_after_delay(self._crew.settings.lease),
+            wait=wait_exponential(multiplier=0.05, max=5),
+        )
+        try:
+            async for attempt in attempts:
+                with attempt:
+                    return await asyncio.to_thread(self._crew.store.record, self.claim, result)
+        except RetryError:
+            _LOG.error("result_not_recorded", extra={"delivery": self.claim.delivery_id, "reason": result.reason})
+        return False
+
+
+async def _undecided() -> Outcome:
+    """Nobody may be asked: the doubt stays, for a person or a receipt to settle."""
+    return Outcome(Verdict.IN_DOUBT, "ENG-UNDECIDED")

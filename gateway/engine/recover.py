@@ -1,0 +1,29 @@
+"""What a worker does before anything else: take back what a dead one left (DESIGN §4 rule 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.store.base import Store
+
+GATEWAY = "gateway"
+
+
+def take_over(store: Store, account: str) -> list[str]:
+    """Recover every delivery of an account whose worker role this process just got.
+
+    The role is an OS lock: whoever held it before is gone, so nobody need wait for its leases to run out.
+    Returns the deliveries taken back.
+    """
+    return store.recover(account=account, owner_gone=True)
+
+
+def resume_misconfigured(store: Store, accounts: Sequence[str]) -> list[tuple[str, str]]:
+    """End the pauses that the gateway itself set: at a start the configuration may have been mended.
+
+    Pauses set by a person stay, and so does the stop after a restored backup. Returns (account, channel) pairs.
+    """
+    found = [(p.account, p.channel) for p in store.pauses() if p.actor == GATEWAY and p.account in accounts]
+    return [pair for pair in found if store.resume(*pair, by=GATEWAY)]

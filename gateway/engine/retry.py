@@ -1,0 +1,156 @@
+"""What follows an outcome: pure functions of the answer, the schedule's progress and one random number.
+
+Only failures that the other side answered burn the schedule (DESIGN §4 rule 6): the time waited after each is added
+up, so a machine switched off or offline for a week burns nothing. tenacity's wait objects draw their own randomness
+and know no such sum, so the durable schedule is computed here and tenacity keeps to the in-process seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gateway.channels.outcome import Outcome, Verdict
+from gateway.store.base import Progress, Result
+from gateway.store.states import Event, Receipt, Transport
+
+if TYPE_CHECKING:
+    from gateway.settings import RetrySettings
+
+UNREACHABLE = frozenset({"UNREACHABLE", "OFFLINE", "DNS", "CONNECT", "NETWORK"})
+"""Last part of the reasons that say that no conversation took place (`MSS-CONNECT`)."""
+HOST_OUT = frozenset({"421", "502", "503", "504", "TIMEOUT", "DISCONNECTED", "LOST"})
+"""Last part of the reasons for which the whole host is left alone for a while."""
+SOONEST = 0.01
+"""Seconds: the least that a retry waits, so that one pass never meets the same delivery twice."""
+RESEND = "ENG-RESEND"
+
+Policy = Literal["query", "resend", "human", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that decides what follows an attempt, but the answer itself.
+
+    `policy` says how a doubt is settled: ask the channel, send again, leave it to a person, or (`none`) there is
+    nobody to ask until a receipt comes. `receipt`: the channel gives receipts.
+    """
+
+    kind: Literal["send", "resolve"]
+    progress: Progress
+    policy: Policy
+    receipt: bool
+
+
+def unreachable(outcome: Outcome) -> bool:
+    """Whether nobody answered at all: that burns no schedule."""
+    return _last(outcome.reason) in UNREACHABLE
+
+
+def host_fault(reason: str) -> bool:
+    """Whether a failure is the host's, not this delivery's: nobody answered, or the service itself is out."""
+    return _last(reason) in UNREACHABLE | HOST_OUT
+
+
+def _last(reason: str) -> str:
+    return reason.rpartition("-")[2].upper()
+
+
+def delay(failures: int, settings: RetrySettings, uniform: float) -> float:
+    """Seconds to wait after so many failures: the schedule's step with full jitter, its last step for ever after."""
+    step = settings.delays[min(failures, len(settings.delays) - 1)]
+    return max(SOONEST, step * uniform if settings.jitter else step)
+
+
+def judge(outcome: Outcome, case: Case, settings: RetrySettings, uniform: float) -> Result:
+    """What becomes of a delivery after this answer. `uniform` in [0, 1)."""
+    return _JUDGES[outcome.verdict](outcome, case, settings, uniform)
+
+
+def _accepted(outcome: Outcome, case: Case, _settings: RetrySettings, _uniform: float) -> Result:
+    receipt = Receipt.AWAITED if case.receipt else Receipt.NONE
+    return _result(outcome, case, Event.TAKEN, Transport.SENT, receipt=receipt)
+
+
+def _transient(outcome: Outcome, case: Case, settings: RetrySettings, uniform: float) -> Result:
+    if unreachable(outcome):
+        if case.kind == "resolve":  # not reaching the server proves nothing
+            return _in_doubt(outcome, case, settings, uniform)
+        wait = max(SOONEST, settings.breaker_pause * uniform)
+        return _result(outcome, case, Event.FAILED, Transport.RETRY, due_in=wait)
+    wait = max(delay(case.progress.failures, settings, uniform), outcome.retry_after or 0.0)
+    progress = Progress(case.progress.failures + 1, case.progress.burned + wait)
+    if progress.burned > settings.give_up_after:
+        return _result(outcome, case, Event.GAVE_UP, Transport.DEAD, progress=progress)
+    return _result(outcome, case, Event.FAILED, Transport.RETRY, due_in=wait, progress=progress)
+
+
+def _permanent(outcome: Outcome, case: Case, _settings: RetrySettings, _uniform: float) -> Result:
+    return _result(outcome, case, Event.REFUSED, Transport.DEAD)
+
+
+def _impossible(outcome: Outcome, case: Case, _settings: RetrySettings, _uniform: float) -> Result:
+    return _result(outcome, case, Event.NO_DESTINATION, Transport.IMPOSSIBLE)
+
+
+def _configuration(outcome: Outcome, case: Case, _settings: RetrySettings, _uniform: float) -> Result:
+    # Due at once, but paused with its whole channel until the configuration is mended.
+    if case.kind == "resolve":
+        return _result(outcome, case, Event.STILL_IN_DOUBT, Transport.IN_DOUBT, due_in=SOONEST, pause=True)
+    return _result(outcome, case, Event.MISCONFIGURED, Transport.RETRY, due_in=SOONEST, pause=True)
+
+
+def _session(outcome: Outcome, case: Case, settings: RetrySettings, uniform: float) -> Result:
+    if case.kind == "resolve":
+        return _in_doubt(outcome, case, settings, uniform)
+    return _result(outcome, case, Event.SESSION_NEEDED, Transport.WAITING_FOR_SESSION)
+
+
+def _in_doubt(outcome: Outcome, case: Case, settings: RetrySettings, uniform: float) -> Result:
+    """Look for evidence after a while, by the same steps as a retry, for as long as it takes: doubt never expires."""
+    asks = case.policy in {"query", "resend"}
+    event = Event.DOUBT if case.kind == "send" else Event.STILL_IN_DOUBT
+    asked = 0 if case.kind == "send" else case.progress.failures + 1
+    return _result(
+        outcome,
+        case,
+        event,
+        Transport.IN_DOUBT,
+        due_in=delay(asked, settings, uniform) if asks else None,
+        progress=Progress(asked, case.progress.burned),
+    )
+
+
+def resend(progress: Progress) -> Result:
+    """The explicit policy: send a doubtful delivery again and say so in the journal."""
+    return Result(Event.RESEND_DECIDED, Transport.RETRY, Verdict.IN_DOUBT, RESEND, due_in=SOONEST, progress=progress)
+
+
+def given_back(progress: Progress, reason: str) -> Result:
+    """The worker stops, or lost its lease, before a byte left: somebody else takes over at once."""
+    return Result(Event.GIVEN_BACK, Transport.RETRY, "given_back", reason, due_in=SOONEST, progress=progress)
+
+
+def _result(outcome: Outcome, case: Case, event: Event, state: Transport, **more: object) -> Result:
+    values: dict[str, object] = {"progress": case.progress, **more}
+    return Result(
+        event=event,
+        state=state,
+        verdict=outcome.verdict,
+        reason=outcome.reason,
+        text=outcome.text,
+        reference=outcome.reference,
+        host=outcome.host,
+        **values,  # type: ignore[arg-type]
+    )
+
+
+_JUDGES = {
+    Verdict.ACCEPTED: _accepted,
+    Verdict.TRANSIENT: _transient,
+    Verdict.PERMANENT: _permanent,
+    Verdict.CONFIGURATION: _configuration,
+    Verdict.SESSION: _session,
+    Verdict.IMPOSSIBLE: _impossible,
+    Verdict.IN_DOUBT: _in_doubt,
+}

@@ -1,0 +1,346 @@
+"""The worker: claims what is due, lane by lane, and flies it (DESIGN §4 rules 3 to 6).
+
+A lane is one channel of one account. Lanes share nothing but the store, so a slow or dead host holds up nobody else;
+hosts have a breaker, and one claim stands for each delivery actually under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from gateway import platform
+from gateway.channels.outcome import Verdict
+from gateway.engine import recover, retry
+from gateway.engine.breaker import Breaker
+from gateway.engine.events import DeliveryEvent, Publisher, Subscriber, log_event
+from gateway.engine.flight import Crew, Flight
+from gateway.errors import StoreError
+from gateway.store.base import Claim, Wanted
+from gateway.store.states import Transport
+
+if TYPE_CHECKING:
+    from gateway.channels.outcome import Channel
+    from gateway.clock import Clock, Randomness
+    from gateway.settings import AccountSettings, Settings
+    from gateway.store.base import Store
+
+_LOG = logging.getLogger("gateway.engine")
+GRACE = 30.0
+"""Seconds that a stop waits for what is being transmitted; then it becomes `in_doubt`."""
+
+ChannelFactory = Callable[[str, str], "Channel"]
+
+
+@dataclass(slots=True)
+class Lane:
+    """One channel of one account, and what is under way on it."""
+
+    account: str
+    channel: str
+    host: str
+    policy: retry.Policy
+    breaker: Breaker
+    flights: dict[asyncio.Task[None], Flight] = field(default_factory=dict)
+    way: Channel | None = None
+
+
+class Worker:
+    """Delivers what is due for some accounts. One worker for each account at a time, on one machine."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: ChannelFactory,
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        settings: Settings,
+        worker_id: str | None = None,
+        accounts: Sequence[str] | None = None,
+        subscribers: Sequence[Subscriber] = (log_event,),
+    ) -> None:
+        """`channels(account, channel)` opens a way out, once; it may raise ConfigError. `accounts` None: all."""
+        self.id = worker_id or f"worker-{randomness.uuid().hex[:12]}"
+        self._store = store
+        self._channels = channels
+        self._clock = clock
+        self._settings = settings
+        self._publisher = Publisher(subscribers)
+        self._crew = Crew(store, randomness, settings.retry, self._transmitted)
+        self._lanes = self._make_lanes(accounts)
+        self._owned: set[str] = set()
+        self._wake = asyncio.Event()
+        self._recovered_at = float("-inf")
+
+    def wake(self) -> None:
+        """Something may be due: look now. From another thread, use `call_soon_threadsafe`."""
+        self._wake.set()
+
+    async def aclose(self) -> None:
+        """Close the channels."""
+        for lane in self._lanes:
+            if lane.way is not None:
+                await lane.way.aclose()
+                lane.way = None
+
+    async def deliver_due(self) -> int:
+        """Try everything that is due at this moment, once, and return how many attempts were made.
+
+        Raises StoreError (LCK-001) when other workers hold every account.
+        """
+        with self._roles():
+            now, made = self._clock.now(), 0
+            try:
+                while (claimed := await self._sweep(now)) or self._tasks():
+                    made += claimed
+                    if tasks := self._tasks():
+                        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await self._land()
+            return made
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set, then finish, within GRACE, what is being transmitted.
+
+        Raises StoreError (LCK-001) when other workers hold every account.
+        """
+        with self._roles():
+            self._resume()
+            stopping = asyncio.create_task(stop.wait())
+            try:
+                while not stop.is_set():
+                    await self._step(stopping)
+            finally:
+                stopping.cancel()
+                await self._land()
+
+    async def _step(self, stopping: asyncio.Task[bool]) -> None:
+        self._wake.clear()
+        try:
+            await self._recover_now_and_then()
+            await self._sweep(None)
+            pause = await self._pause()
+        except StoreError as fault:  # a full disk, a busy database: wait and try again, nothing is lost
+            _LOG.error("store_unavailable", extra={"code": fault.code})
+            pause = self._settings.sidecar.scan_every
+        waking = asyncio.create_task(self._wake.wait())
+        try:
+            await asyncio.wait({stopping, waking, *self._tasks()}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waking.cancel()
+
+    async def _pause(self) -> float:
+        """Seconds until something is due, at most the scan interval: other processes submit too."""
+        longest = self._settings.sidecar.scan_every
+        due = await asyncio.to_thread(self._store.next_due, sorted(self._owned))
+        if due is None:
+            return longest
+        wait = (due - self._clock.now()).total_seconds()
+        # Already due and yet not claimed: its lane is full or its host down. A landing or the interval ends that.
+        return min(longest, wait) if wait > 0 else longest
+
+    # ------------------------------------------------------------------------------------------- claiming
+
+    async def _sweep(self, before: datetime | None) -> int:
+        """Claim for every lane as much as it has room for, and send it on its way."""
+        claimed = 0
+        for lane in self._lanes:
+            if lane.account in self._owned:
+                claimed += await self._fill(lane, before)
+        return claimed
+
+    async def _fill(self, lane: Lane, before: datetime | None) -> int:
+        room = lane.breaker.slots(self._settings.sidecar.workers - len(lane.flights))
+        if room <= 0:
+            return 0
+        wanted = Wanted(self.id, self._settings.retry.lease, room, lane.account, lane.channel, before)
+        claims = await asyncio.to_thread(self._claim, wanted)
+        for claim in claims:
+            lane.breaker.claimed()
+            self._launch(lane, claim)
+        return len(claims)
+
+    def _claim(self, wanted: Wanted) -> list[Claim]:
+        due = self._store.next_due([wanted.account] if wanted.account else [])
+        if due is None or due > (wanted.before or self._clock.now()):
+            return []  # a read costs no lock; most looks find nothing
+        claims = self._store.claim(wanted)
+        if len(claims) < wanted.limit:
+            rest = Wanted(
+                wanted.worker, wanted.lease, wanted.limit - len(claims), wanted.account, wanted.channel, wanted.before
+            )
+            claims += self._store.claim_doubtful(rest)
+        return claims
+
+    def _launch(self, lane: Lane, claim: Claim) -> None:
+        self._publish("claimed", claim, state="sending" if claim.kind == "send" else "in_doubt", host=lane.host)
+        flight = Flight(claim, self._crew, lane.policy, lambda: self._way(lane))
+        task = asyncio.create_task(self._fly(lane, flight))
+        lane.flights[task] = flight
+        task.add_done_callback(lambda done: _landed(lane, done))
+
+    def _way(self, lane: Lane) -> Channel:
+        if lane.way is None:
+            lane.way = self._channels(lane.account, lane.channel)
+        return lane.way
+
+    # -------------------------------------------------------------------------------------------- landing
+
+    async def _fly(self, lane: Lane, flight: Flight) -> None:
+        started = self._clock.elapsed()
+        result, taken = await flight.run()
+        if flight.outcome is not None and lane.breaker.note(not _host_failed(flight.outcome.verdict, result.reason)):
+            self._publish_lane(lane, "breaker_opened" if lane.breaker.open else "breaker_closed", result.reason)
+        self._publish(
+            result.event if taken else "late_result",
+            flight.claim,
+            state=result.state,
+            reason=result.reason,
+            host=result.host or lane.host,
+            due_in=result.due_in,
+            elapsed=self._clock.elapsed() - started,
+        )
+        if taken and result.pause:
+            self._publish_lane(lane, "paused", result.reason)
+
+    async def _land(self) -> None:
+        """Give back what has not left yet, wait for what has."""
+        for lane in self._lanes:
+            for flight in lane.flights.values():
+                if not flight.transmitting:
+                    flight.stop()
+        if tasks := self._tasks():
+            await asyncio.wait(tasks, timeout=GRACE)
+        for lane in self._lanes:
+            for flight in lane.flights.values():
+                flight.stop()
+        if tasks := self._tasks():
+            await asyncio.wait(tasks)
+
+    def _tasks(self) -> set[asyncio.Task[None]]:
+        return {task for lane in self._lanes for task in lane.flights}
+
+    # ---------------------------------------------------------------------------------------------- roles
+
+    @contextmanager
+    def _roles(self) -> Iterator[None]:
+        """Hold the worker role of every account that is free. Raises StoreError (LCK-001) when none is."""
+        with ExitStack() as locks:
+            refused: StoreError | None = None
+            for account in dict.fromkeys(lane.account for lane in self._lanes):
+                try:
+                    locks.enter_context(platform.exclusive_lock(Path(self._store.lock_path(account))))
+                    self._owned.add(account)
+                except StoreError as fault:
+                    refused = fault
+            if refused is not None and not self._owned:
+                raise refused
+            try:
+                for account in self._owned:
+                    self._tell_recovered(recover.take_over(self._store, account))
+                yield
+            finally:
+                self._owned.clear()
+
+    async def _recover_now_and_then(self) -> None:
+        """Expired leases: a safety net below the worker role, and the answer to a clock that jumped."""
+        now = self._clock.elapsed()
+        if now - self._recovered_at >= self._settings.retry.lease / 3:
+            self._recovered_at = now
+            for account in sorted(self._owned):
+                self._tell_recovered(await asyncio.to_thread(_recover, self._store, account))
+
+    def _resume(self) -> None:
+        for account, channel in recover.resume_misconfigured(self._store, sorted(self._owned)):
+            self._publisher.publish(DeliveryEvent(self._clock.now(), "resumed", account, channel))
+
+    # --------------------------------------------------------------------------------------------- events
+
+    def _tell_recovered(self, ids: list[str]) -> None:
+        for delivery in ids:
+            row = self._store.delivery(delivery).row
+            self._publisher.publish(
+                DeliveryEvent(
+                    self._clock.now(),
+                    "recovered",
+                    row.account,
+                    row.channel,
+                    delivery,
+                    row.document_id,
+                    row.destination,
+                    row.state,
+                    row.attempts,
+                    row.reason or "",
+                )
+            )
+
+    def _transmitted(self, claim: Claim) -> None:
+        self._publish("transmit", claim, state=Transport.TRANSMITTING)
+
+    def _publish(self, event: str, claim: Claim, **fields: Any) -> None:
+        self._publisher.publish(
+            DeliveryEvent(
+                self._clock.now(),
+                event,
+                claim.account,
+                claim.channel,
+                claim.delivery_id,
+                claim.document_id,
+                claim.destination,
+                attempt=claim.attempt,
+                **fields,
+            )
+        )
+
+    def _publish_lane(self, lane: Lane, event: str, reason: str) -> None:
+        now = self._clock.now()
+        self._publisher.publish(DeliveryEvent(now, event, lane.account, lane.channel, reason=reason, host=lane.host))
+
+    def _make_lanes(self, accounts: Sequence[str] | None) -> list[Lane]:
+        breakers: dict[str, Breaker] = {}
+        lanes = []
+        for account in self._settings.account:
+            if accounts is not None and account.id not in accounts:
+                continue
+            for channel, host, policy in _ways(account):
+                breaker = breakers.setdefault(host, self._breaker())
+                lanes.append(Lane(account.id, channel, host, policy, breaker))
+        return lanes
+
+    def _breaker(self) -> Breaker:
+        settings = self._settings.retry
+        return Breaker(self._clock, settings.breaker_failures, settings.breaker_pause)
+
+
+def _landed(lane: Lane, task: asyncio.Task[None]) -> None:
+    lane.flights.pop(task, None)
+    fault = None if task.cancelled() else task.exception()
+    if fault is not None:  # our own fault: the delivery keeps its lease until recovery takes it back
+        _LOG.error("flight_fault", extra={"account": lane.account, "error": type(fault).__name__})
+
+
+def _recover(store: Store, account: str) -> list[str]:
+    return store.recover(account=account)
+
+
+def _ways(account: AccountSettings) -> list[tuple[str, str, retry.Policy]]:
+    """Channel, host, and how a doubt is settled: the DMP can be asked, a mail only proves itself by a receipt.
+
+    A channel that is no longer configured keeps its lane: what waits on it is paused and shown, not forgotten.
+    """
+    smtp = "" if account.smtp is None else account.smtp.host
+    dmp = "" if account.dmp is None else urlsplit(account.dmp.url).hostname or ""
+    policy: retry.Policy = "human" if account.dmp is None else account.dmp.in_doubt
+    return [("mssante", smtp or f"{account.id}/mssante", "none"), ("dmp", dmp or f"{account.id}/dmp", policy)]
+
+
+def _host_failed(verdict: Verdict, reason: str) -> bool:
+    return verdict in {Verdict.TRANSIENT, Verdict.IN_DOUBT} and retry.host_fault(reason)

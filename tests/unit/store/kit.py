@@ -1,0 +1,89 @@
+"""A store in a folder of its own, and requests to put in it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from gateway import store
+from gateway.clock import FrozenClock, SeededRandomness
+from gateway.package.types import MailContext, context_to_json
+from gateway.settings import Settings
+from gateway.store.base import AcceptRequest, Blob, PlannedDelivery, Wanted
+from gateway.store.outbox import Outbox
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+SECRET = "MARTINEZ-LEFEVRE"  # stands for everything that names a person
+
+
+def settings(folder: Path, **changes: Any) -> Settings:
+    account = {
+        "rpps": "10000000000",
+        "mailbox": "kine@example.mssante.fr",
+        "display_name": "M._Jean_TEST_Cabinet",
+        "oid_root": "1.2.3",
+        "nil": "NIL",
+    }
+    value: dict[str, Any] = {
+        "store": {"url": f"sqlite:///{folder / 'store' / 'gateway.db'}"},
+        "sealing": {"key_file": folder / "keys" / "master.key"},
+        "journal": {"checkpoint_dir": folder / "checkpoints", "key_file": folder / "keys" / "journal.pem"},
+        "trust_space": {"file": folder / "trust.toml"},
+        "account": [{**account, "id": "cabinet"}, {**account, "id": "autre"}],
+    }
+    return Settings.model_validate({**value, **changes})
+
+
+def clock() -> FrozenClock:
+    return FrozenClock(START)
+
+
+def open_store(folder: Path, at: FrozenClock | None = None, seed: str = "store", **changes: Any) -> Outbox:
+    opened = store.open(settings(folder, **changes), at or clock(), SeededRandomness(seed))
+    assert isinstance(opened, Outbox)
+    return opened
+
+
+def mail_context(to: str = f"{SECRET}@example.mssante.fr") -> bytes:
+    return context_to_json(MailContext("kine@example.mssante.fr", to, "<1@kine>", "1"))
+
+
+def mail(role: str = "medecin_traitant", **changes: Any) -> PlannedDelivery:
+    message = Blob("message", "message/rfc822", f"Subject: {role} {SECRET}\r\n".encode())
+    planned = PlannedDelivery("medecin_traitant", role, "mssante", parts=(message,), context=mail_context())
+    return replace(planned, **changes)
+
+
+def dmp(**changes: Any) -> PlannedDelivery:
+    parts = (Blob("metadata", "application/xml", b"<m/>"), Blob("document", "application/xml", b"<cda/>"))
+    return replace(mail("dmp"), destination="dmp", channel="dmp", parts=parts, **changes)
+
+
+def request(name: str = "a", *deliveries: PlannedDelivery, **changes: Any) -> AcceptRequest:
+    content = f"{name} {SECRET}".encode()
+    made = AcceptRequest(
+        account="cabinet",
+        key=f"key-{name}-{SECRET}",
+        content_sha256=sha256(content).hexdigest(),
+        patient=f"{name}|{SECRET}",
+        kind="assessment",
+        document_type="11490-0",
+        document_date=date(2026, 3, 1),
+        submission=content,
+        renderings=(
+            Blob("cda", "application/xml", b"<cda/>" + base64.b64encode(content)),
+            Blob("pdf", "application/pdf", b"%PDF-1.4 " + content),
+        ),
+        deliveries=deliveries or (mail(), dmp()),
+        findings=("ACC-001",),
+        mapping_pack="2026.11",
+    )
+    return replace(made, **changes)
+
+
+def wanted(limit: int = 10, **changes: Any) -> Wanted:
+    return Wanted(**({"worker": "w1", "lease": 60.0, "limit": limit} | changes))
