@@ -49,6 +49,8 @@ class Terminology:
     structure_root: str
     zones: Mapping[str, str]
     encounters: Mapping[str, str]
+    session_cap: int
+    evaluation_act: Code
     order: Mapping[str, tuple[str, ...]]
     oids: Mapping[str, str]
     sides: Mapping[str, str]
@@ -213,6 +215,8 @@ def load() -> Terminology:
         structure_root=str(identifiers["structure_root"]),
         zones=general["zone"],
         encounters=general["encounter"],
+        session_cap=int(general["access"]["session_cap"]),
+        evaluation_act=loader.fixed_code(general["evaluation_act"], oids),
         order=order,
         oids=oids,
         sides=tables.field(fixed, "side", "systems.toml", "racine"),

@@ -12,24 +12,10 @@ from gateway.terminology.model import Answer, DocumentDef, IcfDef, MeasureDef, S
 from gateway.terminology.tables import Row, fault, field, number, rows, toml
 
 Sets = Mapping[tuple[str, str], Code]
-_MEASURES = [
-    "code",
-    "label",
-    "group",
-    "category",
-    "input_unit",
-    "ucum",
-    "min",
-    "max",
-    "better",
-    "cda_loinc",
-    "cda_display",
-    "fhir_loinc",
-    "fhir_display",
-    "snomed",
-    "snomed_display",
-    "source",
-]
+_MEASURES = (
+    *("code", "label", "group", "category", "input_unit", "ucum", "min", "max", "better"),
+    *("cda_loinc", "cda_display", "fhir_loinc", "fhir_display", "snomed", "snomed_display", "source"),
+)
 _NO_CODE = ("ucum", "min", "max", "cda_loinc", "cda_display", "fhir_loinc", "fhir_display", "snomed", "snomed_display")
 _CATEGORIES = {"pain", "vital", "survey", "result"}
 _BETTER = {"high", "low", "none"}
@@ -228,3 +214,11 @@ def units() -> dict[str, UnitDef]:
 def labels() -> dict[str, dict[str, str]]:
     """French words by list and value."""
     return {name: {str(k): str(v) for k, v in table.items()} for name, table in toml("labels.toml").items()}
+
+
+def fixed_code(table: Mapping[str, Any], oids: Mapping[str, str]) -> Code:
+    """A code written out in a TOML table, its system by short name."""
+    code, system, display = (
+        str(field(table, name, "documents.toml", "code")) for name in ("code", "system", "display")
+    )
+    return Code(code, oids[system], display)
