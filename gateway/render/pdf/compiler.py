@@ -60,7 +60,7 @@ def view(document: ClinicalDocument, terminology: Terminology) -> dict[str, Any]
         "author": people.full_name(header.author.name),
         "fronts": versions(document, terminology),
         "sections": sections(document),
-        "facts": facts(header),
+        "facts": facts(header, terminology),
         "words": words,
     }
     return dict(all_legible(value))

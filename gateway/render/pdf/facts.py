@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.document.model import Header
+    from gateway.terminology import Terminology
 
 
-def facts(header: Header) -> list[list[str]]:
+def facts(header: Header, terminology: Terminology) -> list[list[str]]:
     """Label and value of each fact that is known."""
     names = wording()["facts"]
-    return [[names[key], text] for key, text in (*_document(header), *_people(header)) if text]
+    return [[names[key], text] for key, text in (*_document(header), *_people(header, terminology)) if text]
 
 
 def _document(header: Header) -> Iterator[tuple[str, str]]:
@@ -33,7 +34,7 @@ def _document(header: Header) -> Iterator[tuple[str, str]]:
     yield "software", header.software
 
 
-def _people(header: Header) -> Iterator[tuple[str, str]]:
+def _people(header: Header, terminology: Terminology) -> Iterator[tuple[str, str]]:
     patient, author = header.patient, header.author
     yield "patient", " · ".join([people.usual_name(patient), *people.patient_lines(header)])
     yield "local_ids", " · ".join(f"{number.extension} ({number.root})" for number in patient.local_ids)
@@ -46,6 +47,6 @@ def _people(header: Header) -> Iterator[tuple[str, str]]:
     yield "organization_id", f"{number.extension} ({number.root})" if number.extension else ""
     for addressee in header.addressees:
         contacts = [people.contact(point) for point in addressee.professional.telecoms]
-        yield "recipient", " · ".join([people.recipient(addressee), *contacts])
+        yield "recipient", " · ".join([people.recipient(addressee, terminology), *contacts])
     if header.medecin_traitant:
         yield "doctor", people.full_name(header.medecin_traitant.name)

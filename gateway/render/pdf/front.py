@@ -35,18 +35,18 @@ class Step:
 def versions(document: ClinicalDocument, terminology: Terminology) -> list[Json]:
     """The first page from full to shortest; the template takes the first that fits."""
     table = _table(document, terminology)
-    return [_front(document, table, Step(**step)) for step in wording()["steps"]]
+    return [_front(document, table, Step(**step), terminology) for step in wording()["steps"]]
 
 
-def _front(document: ClinicalDocument, table: Json, step: Step) -> Json:
+def _front(document: ClinicalDocument, table: Json, step: Step, terminology: Terminology) -> Json:
     rows = shorten(table["rows"], step.rows)
     left = len(table["rows"]) - len(rows)
     return {
         "title": clip(document.header.title, step.line),
         "patient": people.patient(document.header, step.line),
         "author": people.author(document.header, step.line),
-        "recipients": people.recipients(document.header, step.people, step.line),
-        "alert": [_cut(line, step) for line in alerts(document)][: step.items],
+        "recipients": people.recipients(document.header, step.people, step.line, terminology),
+        "alert": [_cut(line, step) for line in alerts(document, terminology)][: step.items],
         "rows": [row for row in _rows(document, step) if row["parts"]],
         "measures": {
             "columns": table["columns"],
@@ -119,23 +119,23 @@ def entries_of(document: ClinicalDocument) -> Iterable[Entry]:
     return (entry for part in document.walk() for entry in part.entries)
 
 
-def alerts(document: ClinicalDocument) -> list[Json]:
+def alerts(document: ClinicalDocument, terminology: Terminology) -> list[Json]:
     """What the physician must see first: reorientation, alarming decision, undesirable event."""
-    found = [_alert(entry) for entry in entries_of(document)]
+    found = [_alert(entry, terminology) for entry in entries_of(document)]
     return sorted((line for line in found if line), key=lambda line: int(line["rank"]))
 
 
-def _alert(entry: Entry) -> Json | None:
+def _alert(entry: Entry, terminology: Terminology) -> Json | None:
     words = wording()["words"]
     match entry:
         case ReferralEntry():
-            urgency = wording()["urgency"][entry.urgency]
+            urgency = terminology.label("urgency", entry.urgency)
             title = f"{words['referral']} {urgency} : {entry.to} ({short_date(entry.day)})"
             return {"rank": 0, "title": title, "text": entry.reason}
         case StatementEntry() if entry.value.local and entry.value.local.code in wording()["alert"]["values"]:
             return {"rank": 1, "title": f"{entry.concept.text} : {entry.value.text}", "text": ""}
         case AdverseEventEntry():
-            severity = wording()["severity"][entry.severity]
+            severity = f"{words['severity']} {terminology.label('severity', entry.severity)}"
             title = f"{words['adverse']} ({short_date(entry.day)}, {severity}) : {entry.kind}"
             return {"rank": 2, "title": title, "text": entry.detail or ""}
         case _:

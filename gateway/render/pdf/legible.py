@@ -1,4 +1,4 @@
-"""Text as the fonts can show it, and French ways of writing dates and numbers.
+"""Text as the fonts can show it, and French ways of writing dates.
 
 The fonts inside the typst library cover Latin, Greek and Cyrillic letters and the usual signs. A character that they
 lack is written as its code, `[U+4E2D]`: an empty box would hide that something stands there.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from datetime import date, datetime
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -84,11 +83,6 @@ def short_date(day: date) -> str:
 def moment(when: datetime) -> str:
     """`5 janvier 2026 à 14 h 30`, at the place where it was written."""
     return f"{long_date(when.date())} à {when.hour} h {when.minute:02d}"
-
-
-def number(value: Decimal) -> str:
-    """A number with its digits, a decimal comma and a true minus sign."""
-    return format(value, "f").replace(".", ",").replace("-", "−")
 
 
 def clip(text: str, limit: int) -> str:

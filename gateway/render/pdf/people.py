@@ -9,6 +9,7 @@ from gateway.render.pdf.legible import clip, long_date, short_date, wording
 
 if TYPE_CHECKING:
     from gateway.document.model import Addressee, Header, PatientIdentity, PersonName, PostalAddress, Telecom
+    from gateway.terminology import Terminology
 
 _FOOTER = 100
 """Longest name in the footer, in characters: it keeps to its line."""
@@ -105,17 +106,16 @@ def contact(point: Telecom) -> str:
     return digits
 
 
-def recipients(header: Header, limit: int, length: int) -> list[str]:
+def recipients(header: Header, limit: int, length: int, terminology: Terminology) -> list[str]:
     """The first recipients with their roles, and how many more there are."""
-    found = [clip(recipient(addressee), length) for addressee in header.addressees]
+    found = [clip(recipient(addressee, terminology), length) for addressee in header.addressees]
     more = len(found) - limit
     return found if more <= 0 else [*found[:limit], wording()["words"]["more"].format(n=more)]
 
 
-def recipient(addressee: Addressee) -> str:
+def recipient(addressee: Addressee, terminology: Terminology) -> str:
     """Name and role of one recipient."""
-    role = wording()["roles"].get(addressee.role, addressee.role)
-    return f"{full_name(addressee.professional.name)}, {role}"
+    return f"{full_name(addressee.professional.name)}, {terminology.wording('recipient_role', addressee.role)}"
 
 
 def footer(header: Header) -> str:

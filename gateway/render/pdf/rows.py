@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from gateway.document.build_words import amount, number
 from gateway.document.model import MeasureEntry
-from gateway.render.pdf.legible import clip, number, wording
+from gateway.render.pdf.legible import clip, wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _PRIORITY = {"pain": 0, "survey": 1, "result": 2, "vital": 3}
 """What is left out last when there are more measures than room."""
+
+MINUS = "−"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +76,16 @@ def _compared(first: MeasureEntry | None, last: MeasureEntry | None, terminology
     if first and last and first.value is not None and last.value is not None:
         difference = last.value - first.value
         verdict = _verdict(difference, known.measure, terminology)
-        change = " · ".join(filter(None, (_signed(difference), wording()["words"].get(verdict, ""))))
+        change = " · ".join(
+            filter(None, (_signed(difference), terminology.label("better", verdict) if verdict else ""))
+        )
     side = _side(known)
     name = f"{label(known)} ({side})" if side else label(known)
     return Row(name, (*cells, change), _PRIORITY[known.category], verdict)
 
 
 def _signed(difference: Decimal) -> str:
-    return "" if difference == 0 else f"+{number(difference)}" if difference > 0 else number(difference)
+    return "" if difference == 0 else ("+" if difference > 0 else MINUS) + number(abs(difference))
 
 
 def _verdict(difference: Decimal, code: str, terminology: Terminology) -> str:
@@ -109,23 +114,14 @@ def label(entry: MeasureEntry) -> str:
 
 
 def value(entry: MeasureEntry, terminology: Terminology) -> str:
-    """Value with its unit: `53,5°`, `6/10` for a score whose top is known, `4-/5` as it was noted."""
+    """Value with its unit in words: `53,5°`, `6/10` for a score whose top is known, `4-/5` as it was noted."""
     if entry.answer:
         return entry.answer.display
     if entry.value is None:
         return entry.raw or "–"
-    shown = entry.raw if entry.raw and len(entry.raw) <= 3 else number(entry.value)
-    return shown + _unit(entry, terminology)
-
-
-def _unit(entry: MeasureEntry, terminology: Terminology) -> str:
-    if entry.unit == "{score}":
-        measure = terminology.measure(entry.measure)
-        top = measure.maximum if measure else None
-        return f"/{number(top)}" if top is not None else ""
-    known = terminology.units.get(entry.unit or "")
-    if known is None:
-        return f"\u202f{entry.unit}" if entry.unit else ""
-    word = known.plural if entry.value is not None and abs(entry.value) >= 2 else known.singular
-    # A narrow no-break space, but none before the sign of an angle.
-    return word if word == "°" else f"\u202f{word}"
+    if entry.unit != "{score}":
+        return amount(entry.value, entry.unit, terminology).replace("-", MINUS)
+    measure = terminology.measure(entry.measure)
+    top = measure.maximum if measure else None
+    noted = entry.raw if entry.raw and len(entry.raw) <= 3 else number(entry.value).replace("-", MINUS)
+    return noted if top is None else f"{noted}/{number(top)}"

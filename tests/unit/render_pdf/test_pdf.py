@@ -5,7 +5,6 @@ import io
 import re
 import unicodedata
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 import pikepdf
@@ -19,7 +18,7 @@ from gateway.render.pdf import compile_view, render
 from gateway.render.pdf.blocks import weights
 from gateway.render.pdf.compiler import view
 from gateway.render.pdf.front import alerts, versions
-from gateway.render.pdf.legible import clip, legible, long_date, moment, number, wording
+from gateway.render.pdf.legible import clip, legible, long_date, moment, wording
 from gateway.render.pdf.people import age, contact
 from gateway.render.pdf.rows import Row, shorten, summary_rows, value
 from tests.unit.render_samples import HOSTILE, NOW, PATIENT, assessment, measure, summary
@@ -101,7 +100,7 @@ def test_first_page_tells_who_to_whom_and_what() -> None:
 def test_a_summary_compares_initial_and_final() -> None:
     # Small capitals: readers of a PDF disagree on the case of their letters.
     front = squeezed(pages(render(summary(), TERMS))[0])
-    assert squeezed("Douleur, échelle numérique 6/10 2/10 −4 · mieux") in front
+    assert squeezed("Douleur, échelle numérique 6/10 2/10 −4 · amélioration") in front
     assert front.index("Réorientation") < front.casefold().index("mesures")
     assert squeezed("Réorientation sous 24 heures : médecin traitant (05/01/2026)") in front
     assert squeezed("Événement indésirable (05/01/2026, sévérité modérée) : chute") in front
@@ -256,13 +255,13 @@ def test_a_template_that_fails_is_a_render_error() -> None:
 
 def test_alerts_stand_in_order_of_urgency() -> None:
     statement = model.StatementEntry(
-        "s", model.Concept("Drapeaux rouges"), model.Concept("Urgence", model.Code("urgence", "x", "Urgence")), NOW
+        "s", model.Concept("Drapeaux rouges"), model.Concept("Urgence", model.Code("red_flag_decision.urgence", "x", "Urgence")), NOW
     )
     event = model.AdverseEventEntry("e", "1", NOW.date(), "chute", "grave")
     referral = model.ReferralEntry("r", "urgences", NOW.date(), "fièvre", "urgence")
-    found = alerts(with_section(entries=(event, statement, referral)))
+    found = alerts(with_section(entries=(event, statement, referral)), TERMS)
     assert [line["title"].split(" ")[0] for line in found] == ["Réorientation", "Drapeaux", "Événement"]
-    assert alerts(assessment()) == []
+    assert alerts(assessment(), TERMS) == []
 
 
 def test_sides_of_one_measure_share_a_row() -> None:
@@ -279,13 +278,13 @@ def test_sides_of_one_measure_share_a_row() -> None:
 @pytest.mark.parametrize(
     ("first", "last", "code", "cells", "verdict"),
     [
-        ("6", "2", "pain_nrs", ("6/10", "2/10", "−4 · mieux"), "better"),
-        ("2", "6.5", "pain_nrs", ("2/10", "6,5/10", "+4,5 · moins bien"), "worse"),
+        ("6", "2", "pain_nrs", ("6/10", "2/10", "−4 · amélioration"), "better"),
+        ("2", "6.5", "pain_nrs", ("2/10", "6,5/10", "+4,5 · aggravation"), "worse"),
         ("2", "2", "pain_nrs", ("2/10", "2/10", "stable"), "same"),
         ("2", None, "pain_nrs", ("2/10", "–", ""), ""),
         (None, "2", "pain_nrs", ("–", "2/10", ""), ""),
         ("1", "2", "unheard_of", ("1", "2", "+1"), ""),
-        ("400", "450", "six_mwt", ("400\u202fm", "450\u202fm", "+50 · mieux"), "better"),
+        ("400", "450", "six_mwt", ("400\u00a0m", "450\u00a0m", "+50 · amélioration"), "better"),
     ],
 )
 def test_better_and_worse(first: str | None, last: str | None, code: str, cells: tuple[str, ...], verdict: str) -> None:
@@ -300,7 +299,8 @@ def test_values_as_a_reader_writes_them() -> None:
     assert value(measure("a", "mrc", "result", "3.5", "{score}", raw="4-"), TERMS) == "4-/5"
     assert value(measure("a", "mrc", "result", None, "{score}", raw="non testé"), TERMS) == "non testé"
     assert value(measure("a", "x", "survey", None, None, answer=model.Code("1", "x", "faible")), TERMS) == "faible"
-    assert value(measure("a", "heart_rate", "vital", "72", "/min"), TERMS) == "72\u202fpar minute"
+    assert value(measure("a", "finger_floor", "result", "-3.5", "cm"), TERMS) == "−3,5\u00a0cm"
+    assert value(measure("a", "heart_rate", "vital", "72", "/min"), TERMS) == "72\u00a0par minute"
 
 
 def test_rows_are_left_out_by_importance_and_kept_in_order() -> None:
@@ -312,7 +312,6 @@ def test_rows_are_left_out_by_importance_and_kept_in_order() -> None:
 def test_french_writing() -> None:
     assert long_date(date(2026, 3, 1)) == "1er mars 2026"
     assert moment(NOW) == "5 janvier 2026 à 14 h 30"
-    assert number(Decimal("-51.20")) == "−51,20"
     assert contact(model.Telecom("tel:+33600000001", "MC")) == "06\u202f00\u202f00\u202f00\u202f01"
     assert contact(model.Telecom("mailto:a@b.example", "WP")) == "a@b.example"
     assert [age(date(2000, 2, 29), date(2026, month, 1)) for month in (2, 3)] == [25, 26]
