@@ -206,16 +206,21 @@ class MailService:
         self._faults = faults
         self._context = server_context(pki)
         self._options = options
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
+        loop = asyncio.new_event_loop()
         make: Callable[[], _Connection] = self._connection
-        serving = self._loop.create_server(make, host, port, ssl=self._context)
-        self._server = self._loop.run_until_complete(serving)
-        self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox-mssante", daemon=True)
+        try:
+            self._loop = loop
+            self._server = loop.run_until_complete(loop.create_server(make, host, port, ssl=self._context))
+        except OSError:
+            loop.close()
+            raise
+        self._thread = threading.Thread(target=loop.run_forever, name="sandbox-mssante", daemon=True)
         self._thread.start()
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -232,7 +237,7 @@ class MailService:
 
     def stop(self) -> None:
         """Stop listening and drop the open connections."""
-        if self._thread is None:
+        if self._thread is None or self._loop is None:
             return
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(_START_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)

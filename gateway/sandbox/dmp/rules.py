@@ -169,11 +169,13 @@ def _signature_facts(
 ) -> Iterator[tuple[str, str, bool]]:
     """(attribute, what it should hold, whether it does)."""
     author = author_of(submission_set)
+    if author:
+        yield "author", "le soumetteur", author_of(signature) == author
+        yield "legalAuthenticator", "le soumetteur", _person(signature) == author
     patient = patient_of(submission_set, ebrim.SET_PATIENT)
-    yield "author", "le soumetteur", author_of(signature) == author
-    yield "legalAuthenticator", "le soumetteur", _person(signature) == author
-    source = _read_cx(signature.slot("sourcePatientId"))
-    yield "sourcePatientId", "l'INS", bool(patient and source and source.id == patient.id)
+    if patient is not None:
+        source = _read_cx(signature.slot("sourcePatientId"))
+        yield "sourcePatientId", "l'INS", source is not None and source.id == patient.id
     for name, scheme in (("healthcareFacilityTypeCode", ebrim.FACILITY), ("practiceSettingCode", ebrim.PRACTICE)):
         yield name, "le code des documents", _plain(signature, scheme) == _plain(document, scheme)
     times = {signature.slot(name) for name in ("creationTime", "serviceStartTime", "serviceStopTime")}

@@ -113,13 +113,13 @@ class Submit:
 
     def _check_signature(self, package: Package, submission_set: RegistryObject, vihf: Vihf) -> list[Problem]:
         entries = package.submission.entries
-        signatures = [entry for entry in entries if is_signature(entry) and entry.id in package.contents]
-        if len(signatures) != 1:
+        signatures = [entry for entry in entries if is_signature(entry)]
+        if len(signatures) != 1 or any(entry.id not in package.contents for entry in entries):
             return []  # reported with the metadata or the packaging
         documents = {
             entry.identifier(ebrim.ENTRY_UNIQUE): (package.contents[entry.id], entry.mime_type)
             for entry in entries
-            if not is_signature(entry) and entry.id in package.contents
+            if not is_signature(entry)
         }
         signer = author_of(submission_set) if vihf.direct else structure_of_author(submission_set)
         expected = SignedSet(package.set_unique_id, documents, signer, vihf.direct, signatures[0].slot("creationTime"))

@@ -151,7 +151,7 @@ def _subject(control: Element, patient: DmpPatient) -> None:
     _add(inside, "statusCode", code="active" if patient.status == "active" else "terminated")
 
 
-def _add(parent: Element, name: str, **attributes: str) -> Element:
+def _add(parent: Element, name: str, /, **attributes: str) -> Element:
     return etree.SubElement(parent, f"{{{HL7}}}{name}", attributes)
 
 
