@@ -60,8 +60,10 @@ def _code(element: Element) -> Code:
 
 def _displays(view: View) -> Iterator[Finding]:
     seen = {element for path, _set in _HEADER for element in view.find(path)}
+    fixed = set(view.profile.codes.values())
     for element in view.find("//c:*[@code and @codeSystem and @displayName]"):
-        if element not in seen and view.terms.display_matches(_code(element)) is False:
+        code = _code(element)
+        if element not in seen and code not in fixed and view.terms.display_matches(code) is False:
             yield found("CDA-030", element, "Le libellé n'est pas celui du code", _NAME)
 
 

@@ -46,13 +46,14 @@ def _digits(view: View) -> Iterator[Finding]:
             yield found("CDA-011", item, message, _INSI, _NIR, severity=severity)
 
 
-def _no_old_number(view: View) -> Iterator[Finding]:
-    for item in view.find(f"{_ROLE}/c:id"):
+def _no_other_number(view: View) -> Iterator[Finding]:
+    """A social security number may stand beside the INS, never in its place; an INS-C nowhere."""
+    for place, item in enumerate(view.find(f"{_ROLE}/c:id")):
         if item.get("root") == INS_C_OID:
             message = "INS-C (ancien INS calculé) : ce n'est plus un identifiant d'identité"
             yield found("CDA-014", item, message, _INSI)
-        elif item.get("root") in NSS_OIDS:
-            message = "Numéro de sécurité sociale parmi les identifiants : c'est celui de l'assuré"
+        elif place == 0 and item.get("root") in NSS_OIDS:
+            message = "Numéro de sécurité sociale en place d'identifiant : c'est celui de l'assuré"
             yield found("CDA-014", item, message, _INSI)
 
 
@@ -73,4 +74,4 @@ def _traits(view: View) -> Iterator[Finding]:
         yield found("CDA-015", ids[0], message, "Compléter les traits ou retirer l'INS.", "CI-SIS, RNIV")
 
 
-RULES: tuple[Rule, ...] = (_one_ins, _digits, _no_old_number, _traits)
+RULES: tuple[Rule, ...] = (_one_ins, _digits, _no_other_number, _traits)

@@ -17,7 +17,8 @@ class SectionRule:
     """What a French section template comes with.
 
     `parents` are the templates to declare before it, `needs` the entry templates that must stand inside,
-    `plain` the templates to declare where those are missing (empty: there is no uncoded form).
+    `plain` the templates to declare where those are missing (empty: there is no uncoded form). A template with
+    `entries` false allows none.
     """
 
     fr: str
@@ -25,6 +26,7 @@ class SectionRule:
     code: str
     needs: tuple[str, ...]
     plain: tuple[str, ...]
+    entries: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +90,10 @@ def _code(row: dict[str, str]) -> Code:
 
 def _section(row: dict[str, Any]) -> SectionRule:
     return SectionRule(
-        row["fr"], tuple(row["parents"]), row["code"], tuple(row.get("needs", ())), tuple(row.get("plain", ()))
+        fr=row["fr"],
+        parents=tuple(row["parents"]),
+        code=row["code"],
+        needs=tuple(row.get("needs", ())),
+        plain=tuple(row.get("plain", ())),
+        entries=row.get("entries", True),
     )

@@ -51,7 +51,10 @@ def _templates(scope: Scope, section: Section, *, evaluated: MeasureEntry | None
     held = _held(scope, section)
     if evaluated is not None:
         held |= set(scope.profile.entries["act_done"].parents)
-    return templates if held.issuperset(rule.needs) else rule.plain
+    if held.issuperset(rule.needs):
+        return templates
+    plain = scope.profile.section_rule(rule.plain)
+    return () if plain is not None and not plain.entries and section.entries else rule.plain
 
 
 def _held(scope: Scope, section: Section) -> set[str]:

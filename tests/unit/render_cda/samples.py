@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
+from gateway import terminology
 from gateway.document.model import (
     ActEntry,
     Addressee,
@@ -38,68 +39,14 @@ from gateway.document.model import (
 
 LOINC = "2.16.840.1.113883.6.1"
 SNOMED = "2.16.840.1.113883.6.96"
-LOCAL = "2.25.1234567890"
 PARIS = timezone(timedelta(hours=1))
 NOW = datetime(2026, 1, 5, 14, 30, tzinfo=PARIS)
 BEFORE = datetime(2025, 10, 6, 9, 30, tzinfo=timezone(timedelta(hours=2)))
 LEFT = Code("7771000", SNOMED, "côté gauche")
 RIGHT = Code("24028007", SNOMED, "côté droit")
-PCC = "1.3.6.1.4.1.19376.1.5.3.1"
-CCD = "2.16.840.1.113883.10.20.1"
-FR = "1.2.250.1.213.1.1.2"
-
-SECTIONS: dict[str, tuple[str, ...]] = {
-    "reason": (f"{PCC}.3.1", f"{FR}.127"),
-    "history": (f"{PCC}.3.8", f"{FR}.134"),
-    "problems": (f"{CCD}.11", f"{PCC}.3.6", f"{FR}.132"),
-    "functional": (f"{CCD}.5", f"{PCC}.3.17", f"{PCC}.1.12.2.1", f"{FR}.111"),
-    "pain": (f"{PCC}.1.12.2.2", f"{FR}.112"),
-    "function": (f"{PCC}.1.12.2.5", f"{FR}.115"),
-    "vitals": (f"{CCD}.16", f"{PCC}.3.25", f"{PCC}.1.5.3.2", f"{FR}.75"),
-    "results": (f"{PCC}.3.27", f"{PCC}.3.28", f"{FR}.151"),
-    "acts": (f"{PCC}.1.13.2.11", f"{FR}.118"),
-    "sessions": (f"{CCD}.3", f"{PCC}.1.5.3.3", f"{FR}.76"),
-    "plan": (f"{CCD}.10", f"{PCC}.3.36", f"{FR}.158"),
-    "conclusion": (f"{PCC}.1.13.2.5", f"{FR}.116"),
-    "evolution": (f"{PCC}.1.13.2.7", f"{FR}.25"),
-}
-CODES = {
-    "reason": ("42349-1", "Raison de la recommandation"),
-    "history": ("11348-0", "Antécédents médicaux"),
-    "problems": ("11450-4", "Liste des problèmes actifs"),
-    "functional": ("47420-5", "Évaluation du statut fonctionnel"),
-    "pain": ("38208-5", "Sévérité de la douleur"),
-    "function": ("46006-3", "Problèmes physiques fonctionnels et structurels"),
-    "vitals": ("8716-3", "Signes vitaux"),
-    "results": ("30954-2", "Résultats d'examens"),
-    "acts": ("29554-3", "Actes"),
-    "sessions": ("46240-8", "Historique des rencontres"),
-    "plan": ("18776-5", "Plan de soins"),
-    "conclusion": ("51847-2", "Évaluation et plan"),
-    "evolution": ("18733-6", "Évolution"),
-}
-
-
-@dataclass(frozen=True)
-class FakeSection:
-    cda_templates: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FakeTerms:
-    """The terminology that these tests need and no more."""
-
-    local_system: str = LOCAL
-
-    def section(self, key: str) -> FakeSection:
-        return FakeSection(SECTIONS[key])
-
-    def value(self, set_name: str, code: str) -> Code:
-        assert (set_name, code) == ("J142", "SEANCE")
-        return Code("SEANCE", "1.2.250.1.213.1.1.4.2.291", "Séance (établissement ou libéral)")
-
-
-TERMS = FakeTerms()
+TERMS = terminology.load()
+LOCAL = TERMS.local_system
+KEYS = tuple(TERMS.order["treatment_summary"])
 
 
 def local(code: str, label: str) -> Concept:
@@ -107,8 +54,8 @@ def local(code: str, label: str) -> Concept:
 
 
 def section(key: str, *blocks: object, entries: tuple[Entry, ...] = (), subs: tuple[Section, ...] = ()) -> Section:
-    code, display = CODES[key]
-    return Section(key, Code(code, LOINC, display), display, blocks, entries, subs)  # type: ignore[arg-type]
+    known = TERMS.section(key)
+    return Section(key, known.code, known.title, blocks, entries, subs)  # type: ignore[arg-type]
 
 
 def said(anchor: str, text: str) -> Paragraph:
@@ -202,7 +149,11 @@ PAIN = Concept(
     Code("pain_nrs", LOCAL, "Douleur, EN"),
     Code("38208-5", LOINC, "Sévérité de la douleur"),
 )
-VAS = Concept("Douleur, EVA", Code("pain_vas", LOCAL, "Douleur, EVA"), Code("38214-3", LOINC, "Douleur EVA"))
+VAS = Concept(
+    "Douleur, EVA",
+    Code("pain_vas", LOCAL, "Douleur, EVA"),
+    Code("38214-3", LOINC, "Pain severity [Score] Visual analog score"),
+)
 WEIGHT = Concept("Poids", Code("weight", LOCAL, "Poids"), Code("29463-7", LOINC, "Poids"))
 SHOULDER = Concept("épaule", cda=Code("16982005", SNOMED, "région de l'épaule"))
 
@@ -217,7 +168,7 @@ def _told() -> tuple[Section, ...]:
     return (
         section("reason", said("motif", 'Lombalgie aiguë,\naccès direct <urgent> & "cité"')),
         section(
-            "history",
+            "past_illness",
             Items((Span("Entorse de cheville 2019", "h1"), Span("Opéré à gauche", "h2"))),
             entries=(
                 ProblemEntry("h1", Concept("Entorse de cheville 2019"), "completed", note="Rien\ndepuis"),
@@ -244,7 +195,7 @@ def _functional() -> Section:
         measure("o2", "odi", "survey", "50", "%", effective=BEFORE, reference="initial"),
         measure("o3", "cait", "survey", "14", "{score}", side=RIGHT, site=Concept("cheville")),
         measure("o4", "ten_mwt", "survey", "0.58", "m/s", aid="canne simple"),
-        measure("o5", "startback", "survey", None, "code", answer=Code("LA9194-7", LOINC, "Risque bas")),
+        measure("o5", "startback", "survey", None, "code", answer=Code("LA9194-7", LOINC, "risque faible")),
     )
     table = Table(
         ("Mesure", "Initial", "Actuel"),
@@ -252,14 +203,14 @@ def _functional() -> Section:
         "Scores",
     )
     return section(
-        "functional",
+        "functional_status",
         table,
         said("o4", "Marche 10 m : 0,58 m/s (canne simple)"),
         said("o5", "STarT Back : risque bas"),
         entries=scores,
         subs=(
             section("pain", said("n1", "EN 6 à gauche"), said("n2", "2,5 au repos"), said("n3", "62 mm"), entries=pain),
-            section("function", said("f1", "Marcher"), entries=(FunctionEntry("f1", walk, NOW),)),
+            section("physical_function", said("f1", "Marcher"), entries=(FunctionEntry("f1", walk, NOW),)),
         ),
     )
 
@@ -268,7 +219,7 @@ def _measured() -> tuple[Section, ...]:
     spo2 = Concept("SpO2 à l'effort", Code("spo2_min_effort", LOCAL, "SpO2 à l'effort"))
     return (
         section(
-            "vitals",
+            "vital_signs",
             said("v1", "68 kg"),
             said("v2", "67 kg"),
             said("v3", "SpO2 91 %"),
@@ -316,7 +267,7 @@ def _done() -> tuple[Section, ...]:
         ),
         section("sessions", said("k1", "Séance 1"), entries=(SessionEntry("k1", 1, day),)),
         section(
-            "plan",
+            "care_plan",
             said("g1", "Marcher 500 m"),
             said("g2", "Reprise du sport"),
             said("g3", "Monter l'escalier"),
@@ -358,5 +309,5 @@ def bare() -> ClinicalDocument:
         author=replace(AUTHOR, structure=None),
         effective_time=datetime(2026, 1, 5, 13, 30, tzinfo=UTC),
     )
-    empty = tuple(section(key, Paragraph(Span("Rien à signaler."))) for key in SECTIONS)
+    empty = tuple(section(key, Paragraph(Span("Rien à signaler."))) for key in KEYS)
     return ClinicalDocument(header, empty)
