@@ -79,7 +79,7 @@ def complaint(frame: Frame) -> Section | None:
     if site is None:
         return None
     place = words.join((site.label, words.side(site.side, frame.terms)), ", ")
-    return frame.section("complaint", (paragraph(place, "region"),))
+    return frame.section("complaint", (labelled("Région", place, "region"),))
 
 
 def history(frame: Frame) -> Section | None:

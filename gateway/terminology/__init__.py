@@ -215,7 +215,7 @@ def load() -> Terminology:
         structure_root=str(identifiers["structure_root"]),
         zones=general["zone"],
         encounters=general["encounter"],
-        session_cap=int(general["access"]["session_cap"]),
+        session_cap=loader.session_cap(),
         evaluation_act=loader.fixed_code(general["evaluation_act"], oids),
         order=order,
         oids=oids,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Literal, cast
 
+from gateway import resources
 from gateway.terminology.concepts import Code
 from gateway.terminology.model import Answer, DocumentDef, IcfDef, MeasureDef, SectionDef, UnitDef
 from gateway.terminology.tables import Row, fault, field, number, rows, toml
@@ -222,3 +224,9 @@ def fixed_code(table: Mapping[str, Any], oids: Mapping[str, str]) -> Code:
         str(field(table, name, "documents.toml", "code")) for name in ("code", "system", "display")
     )
     return Code(code, oids[system], display)
+
+
+def session_cap() -> int:
+    """Sessions of an episode without prior diagnosis: shown as rank n/8, kept with the rules in config/."""
+    access = tomllib.loads(resources.read_text("config", "departments.toml")).get("access", {})
+    return int(field(access, "session_cap", "departments.toml", "access"))
