@@ -67,6 +67,8 @@ def tls_fault(fault: BaseException) -> tuple[Verdict, str] | None:
     A certificate problem, ours or theirs, is never a network hazard: retrying would hide an attack or burn days.
     """
     for cause in causes(fault):
+        if isinstance(cause, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
+            continue  # no failure: how a non-blocking read says "later", left in the chain of a timeout
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Verdict.CONFIGURATION, "TLS-VERIFY"
         if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):

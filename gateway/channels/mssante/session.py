@@ -85,7 +85,9 @@ class Session:
             await client.connect()
             await client.ehlo()
         except BaseException:
+            transport = client.transport
             client.close()
+            _abort(transport)
             raise
         self._client = client
 
@@ -141,7 +143,7 @@ class Session:
         finally:
             if not answer.done() or answer.cancelled():
                 answer.cancel()
-                client.close()
+                self.close()
 
     async def _drain(
         self, transport: asyncio.WriteTransport, answer: asyncio.Future[aiosmtplib.SMTPResponse], goal: int
@@ -169,17 +171,29 @@ class Session:
 
     async def quit(self) -> None:
         """Leave politely, then close."""
+        transport = self._client.transport if self._client is not None else None
         if self.is_open:
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
                 await self._live.quit(timeout=_QUIT_TIMEOUT)
         self.close()
+        _abort(transport)
 
     def close(self) -> None:
         """Close at once."""
-        if self._client is not None:
-            with contextlib.suppress(RuntimeError):  # the loop that owned it may be closed already
-                self._client.close()
-            self._client = None
+        client, self._client = self._client, None
+        if client is None:
+            return
+        transport = client.transport
+        with contextlib.suppress(RuntimeError):  # the loop that owned it may be closed already
+            client.close()
+        _abort(transport)
+
+
+def _abort(transport: asyncio.BaseTransport | None) -> None:
+    """End a TLS connection without waiting for the peer's farewell, which may never come."""
+    if isinstance(transport, asyncio.WriteTransport):
+        with contextlib.suppress(RuntimeError):
+            transport.abort()
 
 
 def _rcpt_options(context: MailContext) -> list[str]:
