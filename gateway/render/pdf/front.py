@@ -5,16 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.document.model import AdverseEventEntry, GoalEntry, ReferralEntry, StatementEntry
+from gateway.document.model import (
+    AdverseEventEntry,
+    GoalEntry,
+    Items,
+    Paragraph,
+    ReferralEntry,
+    StatementEntry,
+    Table,
+)
 from gateway.render.pdf import people
-from gateway.render.pdf.blocks import block
 from gateway.render.pdf.legible import clip, short_date, wording
 from gateway.render.pdf.rows import assessment_rows, measures, shorten, summary_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gateway.document.model import ClinicalDocument, Entry
+    from gateway.document.model import Block, ClinicalDocument, Entry, Section
     from gateway.terminology import Terminology
 
 Json = dict[str, Any]
@@ -47,7 +54,7 @@ def _front(document: ClinicalDocument, table: Json, step: Step, terminology: Ter
         "author": people.author(document.header, step.line),
         "recipients": people.recipients(document.header, step.people, step.line, terminology),
         "alert": [_cut(line, step) for line in alerts(document, terminology)][: step.items],
-        "rows": [row for row in _rows(document, step) if row["parts"]],
+        "rows": _rows(document, step),
         "measures": {
             "columns": table["columns"],
             "rows": [row.view(step.label) for row in rows],
@@ -70,29 +77,53 @@ def _table(document: ClinicalDocument, terminology: Terminology) -> Json:
 
 
 def _rows(document: ClinicalDocument, step: Step) -> list[Json]:
-    """Why, findings, diagnosis and conclusion, each from the sections that answer it."""
-    words = wording()["words"]
+    """Each question of the page with its answer; those of the measures and goals are told by the template."""
+    words, front = wording()["words"], wording()["front"]
     return [
-        {"key": key, "label": words[key], "parts": _parts(document, keys, step)}
-        for key, keys in wording()["front"].items()
+        {"key": key, "label": words[key], "parts": _parts(document, front["sections"].get(key, []), step)}
+        for key in front[document.header.kind]
     ]
 
 
 def _parts(document: ClinicalDocument, keys: list[str], step: Step) -> list[Json]:
-    """Paragraphs and lists of some sections, shortened together. Tables stay with the narrative."""
+    """Narrative of some sections, shortened together; what the box at the top has said is not said again."""
     room, found = step.text, []
-    for source in (item for part in document.walk() if part.key in keys for item in part.blocks):
-        view = block(source)
-        if room <= 0 or view["kind"] == "table":
-            continue
-        if view["kind"] == "text":
-            view["text"] = clip(view["text"], room)
-            room -= len(view["text"])
-        else:
-            view["items"] = [clip(item, step.text) for item in _shortened(view["items"], step)]
-            room -= sum(map(len, view["items"]))
-        found.append(view)
+    said = {entry.anchor for entry in entries_of(document) if isinstance(entry, ReferralEntry | AdverseEventEntry)}
+    for section in (part for part in document.walk() if part.key in keys):
+        for view in filter(None, (_told(section, item, said) for item in section.blocks)):
+            if room > 0:
+                found.append(_fitted(view, room, step))
+                room -= len(view.get("text", "")) + sum(map(len, view.get("items", [])))
     return found
+
+
+def _told(section: Section, source: Block, said: set[str]) -> Json | None:
+    """A block as the first page tells it, or None."""
+    front = wording()["front"]
+    match source:
+        case Paragraph(span) if span.anchor not in said:
+            title = f"{section.title} : " if section.key in front["titled"] else ""
+            return {"kind": "text", "text": title + span.text}
+        case Items(items):
+            kept = [item.text for item in items if item.anchor not in said]
+            return _inline(kept) if section.key in front["inline"] else {"kind": "list", "items": kept}
+        case Table() if section.key in front["tables"]:
+            return {
+                "kind": "list",
+                "items": [", ".join(filter(None, (cell.text for cell in row))) for row in source.rows],
+            }
+        case _:
+            return None
+
+
+def _inline(items: list[str]) -> Json | None:
+    return {"kind": "small", "text": " · ".join(items)} if items else None
+
+
+def _fitted(view: Json, room: int, step: Step) -> Json:
+    if "text" in view:
+        return {**view, "text": clip(view["text"], room)}
+    return {**view, "items": _shortened(view["items"], step)}
 
 
 def _shortened(items: list[str], step: Step) -> list[str]:

@@ -114,8 +114,11 @@ def recipients(header: Header, limit: int, length: int, terminology: Terminology
 
 
 def recipient(addressee: Addressee, terminology: Terminology) -> str:
-    """Name and role of one recipient."""
-    return f"{full_name(addressee.professional.name)}, {terminology.wording('recipient_role', addressee.role)}"
+    """Name, specialty and role of one recipient."""
+    # A number tells two recipients of one role apart.
+    role = terminology.wording("recipient_role", addressee.role.rstrip("0123456789").rstrip("_"))
+    parts = (full_name(addressee.professional.name), addressee.professional.specialty, role)
+    return ", ".join(part for part in parts if part)
 
 
 def footer(header: Header) -> str:

@@ -61,17 +61,22 @@ def assessment_rows(entries: Sequence[MeasureEntry], terminology: Terminology) -
 
 
 def summary_rows(entries: Sequence[MeasureEntry], terminology: Terminology) -> list[Row]:
-    """One row for each thing measured twice or once: initial, final, change."""
-    pairs: dict[tuple[str, ...], dict[str, MeasureEntry]] = {}
+    """One row for each thing measured twice or once: initial, final, change. The aid may change: that is progress."""
+    pairs: dict[tuple[str, str, str, str, int], dict[str, MeasureEntry]] = {}
     for entry in entries:
-        pairs.setdefault((entry.measure, _side(entry), *_place(entry)), {})[entry.reference] = entry
+        site, context, _ = _place(entry)
+        count = 0
+        # The same thing noted twice at one moment: two rows, none lost.
+        while entry.reference in pairs.get(key := (entry.measure, _side(entry), site, context, count), {}):
+            count += 1
+        pairs.setdefault(key, {})[entry.reference] = entry
     return [_compared(pair.get("initial"), pair.get("current"), terminology) for pair in pairs.values()]
 
 
 def _compared(first: MeasureEntry | None, last: MeasureEntry | None, terminology: Terminology) -> Row:
     known = last or first
     assert known is not None
-    cells = [value(entry, terminology) if entry else "–" for entry in (first, last)]
+    cells = [_cell(entry, terminology) for entry in (first, last)]
     verdict, change = "", ""
     if first and last and first.value is not None and last.value is not None:
         difference = last.value - first.value
@@ -80,8 +85,14 @@ def _compared(first: MeasureEntry | None, last: MeasureEntry | None, terminology
             filter(None, (_signed(difference), terminology.label("better", verdict) if verdict else ""))
         )
     side = _side(known)
-    name = f"{label(known)} ({side})" if side else label(known)
-    return Row(name, (*cells, change), _PRIORITY[known.category], verdict)
+    name = label(known, aid=False)
+    return Row(f"{name} ({side})" if side else name, (*cells, change), _PRIORITY[known.category], verdict)
+
+
+def _cell(entry: MeasureEntry | None, terminology: Terminology) -> str:
+    if entry is None:
+        return "–"
+    return value(entry, terminology) + (f" ({entry.aid})" if entry.aid else "")
 
 
 def _signed(difference: Decimal) -> str:
@@ -106,10 +117,11 @@ def _side(entry: MeasureEntry) -> str:
     return str(wording()["sides"].get(entry.side.code, entry.side.display)) if entry.side else ""
 
 
-def label(entry: MeasureEntry) -> str:
-    """Name of a measure with its site and context, unless the name says them already."""
+def label(entry: MeasureEntry, *, aid: bool = True) -> str:
+    """Name of a measure with its site, context and aid, unless the name says them already."""
     name = entry.concept.text
-    extra = [part for part in _place(entry) if part and part.casefold() not in name.casefold()]
+    places = _place(entry) if aid else _place(entry)[:2]
+    extra = [part for part in places if part and part.casefold() not in name.casefold()]
     return ", ".join([name, *extra])
 
 
@@ -119,9 +131,11 @@ def value(entry: MeasureEntry, terminology: Terminology) -> str:
         return entry.answer.display
     if entry.value is None:
         return entry.raw or "–"
+    measure = terminology.measure(entry.measure)
+    if measure and entry.value in measure.answers:
+        return measure.answers[entry.value].text
     if entry.unit != "{score}":
         return amount(entry.value, entry.unit, terminology).replace("-", MINUS)
-    measure = terminology.measure(entry.measure)
     top = measure.maximum if measure else None
     noted = entry.raw if entry.raw and len(entry.raw) <= 3 else number(entry.value).replace("-", MINUS)
     return noted if top is None else f"{noted}/{number(top)}"
