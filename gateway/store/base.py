@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from gateway.store.states import Event, Receipt, Transport
+
+if TYPE_CHECKING:
+    from gateway.store.snapshot import Snapshot
 
 Destination = Literal["medecin_traitant", "professional", "patient", "dmp", "hand", "post", "sip"]
 ChannelName = Literal["mssante", "dmp", "manual"]
@@ -364,6 +367,10 @@ class Store(Protocol):
 
     def checkpoint(self) -> None:
         """Sign the journal's present size and root, outside the database."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """The journal as an auditor reads it."""
         ...
 
     def lock_path(self, account: str) -> str:

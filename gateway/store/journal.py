@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -127,22 +127,3 @@ def head(tx: Transaction) -> tuple[int, bytes]:
     row = tx.one("journal_head", shard=SHARD)
     assert row is not None
     return row["size"], Frontier(row["size"], row["frontier"]).root()
-
-
-def read(tx: Transaction, *, page: int = 10_000) -> Iterator[tuple[bytes, bytes]]:
-    """Every record with its chain hash, in order."""
-    after = -1
-    while rows := tx.all("journal_page", shard=SHARD, after=after, limit=page):
-        for row in rows:
-            yield row["record"].encode(), row["hash"]
-        after = rows[-1]["seq"]
-
-
-def root_at(tx: Transaction, size: int) -> bytes:
-    """Root that the tree had when it counted `size` records."""
-    tree = Frontier()
-    for record, _ in read(tx):
-        if tree.size == size:
-            break
-        tree.append(leaf_hash(record))
-    return tree.root()

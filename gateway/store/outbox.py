@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.store import accepting, claiming, journal, operating, reading
+from gateway.store import accepting, claiming, journal, operating, reading, snapshot
 from gateway.store.base import (
     ANY,
     Accepted,
@@ -26,6 +26,7 @@ from gateway.store.base import (
     Wanted,
 )
 from gateway.store.core import GATEWAY, Core, Work
+from gateway.store.snapshot import Snapshot
 from gateway.store.states import Event, Receipt, Transport
 
 RESTORED = "ENG-RESTORED"
@@ -144,6 +145,10 @@ class Outbox:
         with self.core.db.read() as tx:
             size, root = journal.head(tx)
         self.core.sign(size, root)
+
+    def snapshot(self) -> Snapshot:
+        """See Store."""
+        return snapshot.take(self.core)
 
     def lock_path(self, account: str) -> str:
         """See Store."""

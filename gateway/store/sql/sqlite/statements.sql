@@ -178,7 +178,7 @@ INSERT INTO journal (shard, seq, record, hash, delivery) VALUES (:shard, :seq, :
 UPDATE journal_head SET size = :size, hash = :hash, frontier = :frontier WHERE shard = :shard
 
 -- name: journal_page
-SELECT seq, record, hash FROM journal WHERE shard = :shard AND seq > :after ORDER BY seq LIMIT :limit
+SELECT seq, record, hash, delivery FROM journal WHERE shard = :shard AND seq > :after ORDER BY seq LIMIT :limit
 
 -- name: journal_of_delivery
 SELECT record FROM journal WHERE delivery = :delivery ORDER BY shard, seq

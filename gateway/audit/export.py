@@ -1,0 +1,43 @@
+"""The journal as a file that can be verified with nothing but itself and the public key.
+
+JSON Lines: a header, the checkpoints, the records byte for byte as they were hashed, and where each delivery stood.
+No line holds clinical content or a patient's identity (DESIGN §4 "Journal").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.store.base import Store
+
+FORMAT = "kine-gateway/journal/1"
+RECORD_PREFIX = b'{"hash":"'
+RECORD_MIDDLE = b'","record":'
+RECORD_SUFFIX = b"}"
+
+
+def export(store: Store) -> Iterator[str]:
+    """The lines of an export, each with its line feed."""
+    snapshot = store.snapshot()
+    header = {
+        "format": FORMAT,
+        "origin": snapshot.verifier.name,
+        "public_key": snapshot.verifier.dump().strip(),
+        "root": snapshot.root.hex(),
+        "size": snapshot.size,
+    }
+    yield _line(header)
+    for note in snapshot.notes:
+        yield _line({"checkpoint": note})
+    for entry in snapshot.records():
+        hashed = RECORD_PREFIX + entry.hash.hex().encode() + RECORD_MIDDLE
+        yield (hashed + entry.record + RECORD_SUFFIX + b"\n").decode()
+    for standing in snapshot.states:
+        yield _line(standing._asdict())
+
+
+def _line(value: dict[str, object]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"

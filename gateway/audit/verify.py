@@ -1,0 +1,239 @@
+"""Verification: chain, Merkle root, checkpoint signatures, and every delivery against its last record.
+
+Works on the store in place or on an export and a public key alone. What a checkpoint that the verifier kept from
+earlier adds is said in the report: without it the holder of the signing key could have rewritten everything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.audit.export import FORMAT, RECORD_MIDDLE, RECORD_PREFIX, RECORD_SUFFIX
+from gateway.audit.report import Report
+from gateway.errors import InputError
+from gateway.findings import Finding, error, warning
+from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier
+from gateway.store.journal import GENESIS, chain_hash
+from gateway.store.merkle import HASH_BYTES, Frontier, leaf_hash
+
+if TYPE_CHECKING:
+    from gateway.store.base import Store
+
+MAX_FINDINGS = 1000
+_HASH_AT = len(RECORD_PREFIX)
+_RECORD_AT = _HASH_AT + 2 * HASH_BYTES + len(RECORD_MIDDLE)
+
+
+@dataclass
+class _Audit:
+    """One pass over a journal."""
+
+    verifier: Verifier
+    trusted_key: bool
+    findings: list[Finding] = field(default_factory=list)
+    wanted: dict[int, list[tuple[str, Checkpoint]]] = field(default_factory=dict)
+    broken: list[tuple[str, Checkpoint]] = field(default_factory=list)
+    restored: list[range] = field(default_factory=list)
+    tree: Frontier = field(default_factory=Frontier)
+    last: bytes = GENESIS
+    standing: dict[str, tuple[str, str]] = field(default_factory=dict)
+    signed: int = 0
+    held: int = 0
+    checkpoints: int = 0
+
+    def say(self, code: str, path: str, message: str) -> None:
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(error(code, path, message, source="RFC 9162"))
+
+    def note(self, text: str, path: str) -> None:
+        """Take a signed checkpoint; its root is compared when the pass reaches its size."""
+        try:
+            checkpoint = self.verifier.verify(text)
+        except CheckpointError:
+            self.say("JRN-103", path, "Point de contrôle non signé par cette clé, ou abîmé.")
+            return
+        if checkpoint.origin != self.verifier.name:
+            self.say("JRN-103", path, "Point de contrôle d'un autre journal.")
+            return
+        self.wanted.setdefault(checkpoint.size, []).append((path, checkpoint))
+
+    def feed(self, record: bytes, stored: bytes) -> dict[str, Any]:
+        """Check one record against the one before it. Returns it parsed."""
+        self._compare()
+        seq, path = self.tree.size, f"/records/{self.tree.size}"
+        if chain_hash(self.last, record) != stored:
+            self.say("JRN-101", path, "Enregistrement modifié, ajouté ou retiré : son empreinte ne suit pas.")
+        self.last = stored  # go on from what is written, so that one change is one finding
+        self.tree.append(leaf_hash(record))
+        value = _parse(record)
+        if value.get("seq") != seq:
+            self.say("JRN-102", path, "Numéro d'ordre inattendu : enregistrement déplacé, ajouté ou retiré.")
+        if value.get("event") == "store_restored":
+            # What the lost part had signed, this record owns up to.
+            self.restored.append(range(seq + 1, int(value.get("size", 0)) + 1))
+        delivery = value.get("delivery")
+        if delivery is not None and "state" in value:
+            self.standing[delivery] = (value["state"], value.get("receipt", "none"))
+        return value
+
+    def _compare(self) -> None:
+        for path, checkpoint in self.wanted.pop(self.tree.size, ()):
+            if checkpoint.root != self.tree.root():
+                self.broken.append((path, checkpoint))
+                continue
+            self.checkpoints += 1
+            self.signed = max(self.signed, checkpoint.size)
+            if path == HELD:
+                self.held = checkpoint.size
+
+    def finish(self, states: Iterable[tuple[str, str, str]]) -> None:
+        """Compare what is left: checkpoints beyond the end, and the deliveries' states."""
+        self._compare()
+        for path, checkpoint in [*self.broken, *(found for ahead in self.wanted.values() for found in ahead)]:
+            self._contradicted(path, checkpoint)
+        seen = set()
+        for delivery, state, receipt in states:
+            seen.add(delivery)
+            if self.standing.get(delivery) != (state, receipt):
+                self.say("JRN-106", f"/deliveries/{delivery}", "L'état diffère du dernier enregistrement.")
+        for delivery in self.standing.keys() - seen:
+            self.say("JRN-106", f"/deliveries/{delivery}", "Envoi journalisé mais absent.")
+
+    def _contradicted(self, path: str, checkpoint: Checkpoint) -> None:
+        """A signed checkpoint that this journal does not lead to."""
+        size = checkpoint.size
+        if path != HELD and any(size in lost for lost in self.restored):
+            message = f"Sauvegarde restaurée : des enregistrements signés jusqu'au {size}e manquent."
+            self.findings.append(warning("JRN-112", path, message))
+        elif size > self.tree.size:
+            self.say("JRN-105", path, f"Journal tronqué : {size} enregistrements signés, {self.tree.size} présents.")
+        else:
+            self.say("JRN-104", path, f"Les {size} premiers enregistrements ne sont plus ceux qui furent signés.")
+
+    def report(self) -> Report:
+        return Report(
+            tuple(self.findings),
+            self.tree.size,
+            self.tree.root().hex(),
+            self.signed,
+            self.held,
+            self.trusted_key,
+            self.checkpoints,
+        )
+
+
+HELD = "/checkpoint"
+"""Path, in findings, of the checkpoint that the verifier brought."""
+
+
+def verify_store(store: Store, *, public_key: Path | None = None, checkpoint: Path | None = None) -> Report:
+    """Verify the journal in place. `public_key` and `checkpoint` are the verifier's own files, kept from earlier.
+
+    Raises InputError (JRN-107) when one of these files cannot be used.
+    """
+    snapshot = store.snapshot()
+    audit = _begin(snapshot.verifier, public_key, checkpoint)
+    for number, text in enumerate(snapshot.notes):
+        audit.note(text, f"/checkpoints/{number}")
+    for entry in snapshot.records():
+        value = audit.feed(entry.record, entry.hash)
+        if value.get("delivery") != entry.delivery:
+            audit.say("JRN-108", f"/records/{entry.seq}", "Enregistrement classé sous un autre envoi que le sien.")
+    if (audit.tree.size, audit.tree.root(), audit.last) != (snapshot.size, snapshot.root, snapshot.hash):
+        audit.say("JRN-108", "/head", "La tête du journal ne correspond pas aux enregistrements.")
+    audit.finish(snapshot.states)
+    return audit.report()
+
+
+def verify_export(export: Path, *, public_key: Path | None = None, checkpoint: Path | None = None) -> Report:
+    """Verify an export with the public key alone (without one, with the key that the export itself gives).
+
+    Raises InputError (JRN-107) when a file cannot be used at all; anything suspicious is a finding.
+    """
+    with export.open("rb") as stream:
+        lines = iter(stream)
+        header = _header(next(lines, b""))
+        audit = _begin(header[0], public_key, checkpoint)
+        states = list(_feed_lines(audit, lines))
+    if (audit.tree.size, audit.tree.root().hex()) != header[1:]:
+        audit.say("JRN-108", "/head", "L'en-tête de l'export ne correspond pas aux enregistrements.")
+    audit.finish(states)
+    return audit.report()
+
+
+def _feed_lines(audit: _Audit, lines: Iterator[bytes]) -> Iterator[tuple[str, str, str]]:
+    """Feed records and checkpoints; hand the deliveries' states on."""
+    for number, line in enumerate(lines, 2):
+        raw = line.rstrip(b"\n")
+        if raw.startswith(RECORD_PREFIX) and raw.endswith(RECORD_SUFFIX):
+            _feed_record(audit, raw, number)
+            continue
+        value = _parse(raw)
+        if "checkpoint" in value:
+            audit.note(str(value["checkpoint"]), f"/checkpoints/{audit.checkpoints + len(audit.wanted)}")
+        elif value.keys() == {"delivery", "state", "receipt"}:
+            yield value["delivery"], value["state"], value["receipt"]
+        else:
+            audit.say("JRN-107", f"/lines/{number}", "Ligne illisible.")
+
+
+def _feed_record(audit: _Audit, raw: bytes, number: int) -> None:
+    try:
+        stored = bytes.fromhex(raw[_HASH_AT : _HASH_AT + 2 * HASH_BYTES].decode("ascii"))
+    except ValueError:
+        stored = b""
+    if len(stored) != HASH_BYTES or raw[_RECORD_AT - len(RECORD_MIDDLE) : _RECORD_AT] != RECORD_MIDDLE:
+        audit.say("JRN-107", f"/lines/{number}", "Ligne illisible.")
+        return
+    audit.feed(raw[_RECORD_AT : -len(RECORD_SUFFIX)], stored)
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    """An object, or an empty one: a record that is no JSON is found by its hash, not by an exception."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _header(line: bytes) -> tuple[Verifier, int, str]:
+    value = _parse(line)
+    try:
+        if value["format"] != FORMAT:
+            raise KeyError("format")
+        return Verifier.parse(value["public_key"]), int(value["size"]), str(value["root"])
+    except (KeyError, TypeError, ValueError) as fault:
+        raise _unusable("Ce fichier n'est pas un export du journal.") from fault
+
+
+def _begin(found: Verifier, public_key: Path | None, checkpoint: Path | None) -> _Audit:
+    trusted = found if public_key is None else _read_key(public_key)
+    audit = _Audit(trusted, trusted_key=public_key is not None)
+    if trusted != found:
+        audit.say("JRN-109", "/public_key", "Le journal annonce une autre clé que celle du vérificateur.")
+    if checkpoint is not None:
+        audit.note(_read(checkpoint), HELD)
+    return audit
+
+
+def _read_key(path: Path) -> Verifier:
+    try:
+        return Verifier.parse(_read(path))
+    except CheckpointError as fault:
+        raise _unusable(f"{path} n'est pas une clé publique du journal.") from fault
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise _unusable(f"Fichier illisible : {path}.") from fault
+
+
+def _unusable(message: str) -> InputError:
+    return InputError([error("JRN-107", "", message)], "Vérification impossible.")
