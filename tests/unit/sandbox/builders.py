@@ -165,7 +165,8 @@ def cda(draft: Draft) -> bytes:
         f'<id root="1.2.250.1.71.4.2.1" extension="{PS}"/><code code="G15_70" '
         'displayName="Masseur-Kinésithérapeute" codeSystem="1.2.250.1.213.1.1.4.5"/>'
         "<assignedPerson><name><given>Gwenaël</given><family>TESTOU</family></name></assignedPerson>"
-        f'<representedOrganization><id root="1.2.250.1.71.4.2.2" extension="{STRUCTURE}"/><name>Cabinet FICTIF</name>'
+        f'<representedOrganization><id root="1.2.250.1.71.4.2.2" extension="{STRUCTURE}"/>'
+        "<name>Cabinet FICTIF</name>"
     )
     industry = (
         '<standardIndustryClassCode code="AMBULATOIRE" displayName="Ambulatoire" codeSystem="1.2.250.1.213.1.1.4.9"/>'
@@ -186,25 +187,31 @@ def cda(draft: Draft) -> bytes:
     text = f"""<?xml version="1.0" encoding="UTF-8"?>
 <ClinicalDocument xmlns="{HL7}" xmlns:xsi="{XSI}"><!-- kept by canonicalisation -->
 <realmCode code="FR"/><typeId root="2.16.840.1.113883.1.3" extension="POCD_HD000040"/>
-<templateId root="2.16.840.1.113883.2.8.2.1"/><templateId root="1.2.250.1.213.1.1.1.1"/><templateId root="1.2.250.1.999.1"/>
+<templateId root="2.16.840.1.113883.2.8.2.1"/><templateId root="1.2.250.1.213.1.1.1.1"/>
+<templateId root="1.2.250.1.999.1"/>
 <id root="{draft.document_id}"/>
 <code code="47420-5" displayName="CR de bilan fonctionnel" codeSystem="2.16.840.1.113883.6.1"/>
 <title>Bilan initial</title><effectiveTime value="{paris(now)}"/>
 <confidentialityCode code="N" displayName="Normal" codeSystem="2.16.840.1.113883.5.25"/><languageCode code="fr-FR"/>
 <setId root="{draft.cda_set_id}"/><versionNumber value="{draft.version}"/>
-<recordTarget><patientRole><id root="{draft.oid}" extension="{draft.ins}"/><id root="1.2.250.1.999.8" extension="IPP-1"/>
-<patient><name><family qualifier="BR">PAT-TROIS</family><given>DOMINIQUE MARIE</given><given qualifier="BR">DOMINIQUE</given></name>
-<administrativeGenderCode code="F" displayName="Féminin" codeSystem="2.16.840.1.113883.5.1"/><birthTime value="19790328"/>
+<recordTarget><patientRole><id root="{draft.oid}" extension="{draft.ins}"/>
+<id root="1.2.250.1.999.8" extension="IPP-1"/>
+<patient><name><family qualifier="BR">PAT-TROIS</family><given>DOMINIQUE MARIE</given>
+<given qualifier="BR">DOMINIQUE</given></name>
+<administrativeGenderCode code="F" displayName="Féminin" codeSystem="2.16.840.1.113883.5.1"/>
+<birthTime value="19790328"/>
 <birthplace><place><addr><county>51215</county></addr></place></birthplace></patient></patientRole></recordTarget>
 <author><time value="{paris(now)}"/><assignedAuthor>{person}</representedOrganization></assignedAuthor></author>
 <custodian><assignedCustodian><representedCustodianOrganization><id root="1.2.250.1.71.4.2.2" extension="{STRUCTURE}"/>
 </representedCustodianOrganization></assignedCustodian></custodian>
-<legalAuthenticator><time value="{paris(now)}"/><signatureCode code="S"/><assignedEntity>{person}</representedOrganization>
+<legalAuthenticator><time value="{paris(now)}"/><signatureCode code="S"/>
+<assignedEntity>{person}</representedOrganization>
 </assignedEntity></legalAuthenticator>
 <documentationOf><serviceEvent><effectiveTime><low value="{paris(start)}"/><high value="{paris(now)}"/></effectiveTime>
 <performer typeCode="PRF"><assignedEntity>{person}{industry}</representedOrganization></assignedEntity></performer>
 </serviceEvent></documentationOf>{related}
-<componentOf><encompassingEncounter><effectiveTime><low value="{paris(start)}"/></effectiveTime><location><healthCareFacility>
+<componentOf><encompassingEncounter><effectiveTime><low value="{paris(start)}"/></effectiveTime>
+<location><healthCareFacility>
 <code code="SA07" displayName="Cabinet individuel" codeSystem="1.2.250.1.71.4.2.4"/></healthCareFacility></location>
 </encompassingEncounter></componentOf>
 <component>{body}</component></ClinicalDocument>"""

@@ -58,7 +58,8 @@ def find(root: E, path: str) -> E:
         "x132": "http://uri.etsi.org/01903/v1.3.2#",
     }
     found = root.xpath(path, namespaces=spaces)
-    assert isinstance(found, list) and found, path
+    assert isinstance(found, list), path
+    assert found, path
     element = found[0]
     assert isinstance(element, E)
     return element
@@ -139,7 +140,10 @@ def metadata(name: str, change: Callable[[E], Any], expected: str | tuple[str, .
 
 
 def add_slot(owner: str, name: str, *values: str) -> Callable[[E], None]:
-    return lambda root: None if b.slot(find(root, owner), name, *values) is None else None
+    def change(root: E) -> None:
+        b.slot(find(root, owner), name, *values)
+
+    return change
 
 
 def add_code(owner: str, scheme: str, *parts: str) -> Callable[[E], None]:
@@ -160,6 +164,79 @@ def both_times(name: str, text: str) -> Callable[[E], None]:
     return words(value(DOC, name), text)
 
 
+def _add_folder(root: E) -> None:
+    listed = find(root, "//rim:RegistryObjectList")
+    b._add(listed, "RegistryPackage", id="Folder01")
+    b._add(
+        listed,
+        "Classification",
+        id="folder-mark",
+        classifiedObject="Folder01",
+        classificationNode="urn:uuid:d9d542f3-6cc4-48b6-8870-ea235fbc94c2",
+    )
+
+
+def _second_set(root: E) -> None:
+    listed = find(root, "//rim:RegistryObjectList")
+    b._add(listed, "RegistryPackage", id="SubmissionSet02")
+    b._add(
+        listed,
+        "Classification",
+        id="mark2",
+        classifiedObject="SubmissionSet02",
+        classificationNode="urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd",
+    )
+
+
+def _without_signature(root: E) -> None:
+    remove(SIG)(root)
+    remove("//rim:Association[@targetObject='Signature01']")(root)
+    remove("//rim:Association[@sourceObject='Signature01']")(root)
+
+
+def _no_offset(root: E) -> None:
+    element = find(root, "//h:ClinicalDocument/h:effectiveTime")
+    element.set("value", element.get("value", "").partition("+")[0])
+
+
+def _related(root: E) -> None:
+    related = etree.Element(f"{{{b.HL7}}}relatedDocument", typeCode="RPLC")
+    parent = etree.SubElement(related, f"{{{b.HL7}}}parentDocument")
+    etree.SubElement(parent, f"{{{b.HL7}}}id", root="2.25.7")
+    find(root, "//h:componentOf").addprevious(related)
+
+
+def _pdf_body(root: E) -> None:
+    component = find(root, "//h:ClinicalDocument/h:component")
+    for child in list(component):
+        component.remove(child)
+    body = etree.SubElement(component, f"{{{b.HL7}}}nonXMLBody")
+    etree.SubElement(body, f"{{{b.HL7}}}text").text = "SGVsbG8="
+
+
+def _flip(element: E) -> None:
+    """Change the first character of a base64 text."""
+    text = element.text or ""
+    element.text = ("B" if text[0] == "A" else "A") + text[1:]
+
+
+def _swap(element: E) -> None:
+    following = element.getnext()
+    assert following is not None
+    following.addnext(element)
+
+
+def _extra_document(dmp: Dmp, draft: Draft) -> None:
+    def add(root: E) -> None:
+        extra = copy.deepcopy(find(root, "//xds:Document[1]"))
+        extra.set("id", "Document99")
+        extra[0].set("href", "cid:extra%40essai")
+        root.append(extra)
+
+    draft.edits["payload"] = add
+    draft.edits["parts"] = lambda parts: parts.append([{"Content-ID": "<extra@essai>"}, b"<extra/>"])
+
+
 METADATA = [
     metadata("set: no submissionTime", remove(slot(SET, "submissionTime"))),
     metadata("set: submissionTime with an offset", words(value(SET, "submissionTime"), "20261122101500+0100")),
@@ -177,8 +254,8 @@ METADATA = [
     ),
     metadata("set: no patientId", remove(identifier(SET, SET_PATIENT))),
     metadata("set: not marked as a submission set", remove("//rim:Classification[@classificationNode]"), REGISTRY),
-    metadata("set: a folder beside it", lambda r: _add_folder(r)),
-    metadata("set: two submission sets", lambda r: _second_set(r)),
+    metadata("set: a folder beside it", _add_folder),
+    metadata("set: two submission sets", _second_set),
     metadata(
         "set: status is not Approved for a document",
         attribute(DOC, "status", "urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated"),
@@ -370,38 +447,8 @@ METADATA = [
         "signature entry: another author",
         words(author_slot(SIG, DOC_AUTHOR, "authorPerson"), b.XCN.replace(b.PS, "899700002019")),
     ),
-    metadata("no signature in the set", lambda r: _without_signature(r)),
+    metadata("no signature in the set", _without_signature),
 ]
-
-
-def _add_folder(root: E) -> None:
-    listed = find(root, "//rim:RegistryObjectList")
-    b._add(listed, "RegistryPackage", id="Folder01")
-    b._add(
-        listed,
-        "Classification",
-        id="folder-mark",
-        classifiedObject="Folder01",
-        classificationNode="urn:uuid:d9d542f3-6cc4-48b6-8870-ea235fbc94c2",
-    )
-
-
-def _second_set(root: E) -> None:
-    listed = find(root, "//rim:RegistryObjectList")
-    b._add(listed, "RegistryPackage", id="SubmissionSet02")
-    b._add(
-        listed,
-        "Classification",
-        id="mark2",
-        classifiedObject="SubmissionSet02",
-        classificationNode="urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd",
-    )
-
-
-def _without_signature(root: E) -> None:
-    remove(SIG)(root)
-    remove("//rim:Association[@targetObject='Signature01']")(root)
-    remove("//rim:Association[@sourceObject='Signature01']")(root)
 
 
 def cross(name: str, change: Callable[[E], Any], expected: str | tuple[str, ...] = REPOSITORY) -> Defect:
@@ -415,7 +462,7 @@ CROSS = [
     cross("another code", attribute("//h:ClinicalDocument/h:code", "code", "11506-3")),
     cross("another code system", attribute("//h:ClinicalDocument/h:code", "codeSystem", "1.2.250.1.213.1.1.4.12")),
     cross("another instant", attribute("//h:ClinicalDocument/h:effectiveTime", "value", "20200101000000+0100")),
-    cross("same digits, no offset", lambda r: _no_offset(r)),
+    cross("same digits, no offset", _no_offset),
     cross("another language", attribute("//h:ClinicalDocument/h:languageCode", "code", "fr-BE")),
     cross("restricted", attribute("//h:ClinicalDocument/h:confidentialityCode", "code", "R")),
     cross("another patient", attribute("//h:patientRole/h:id[1]", "extension", "277076322082910")),
@@ -434,31 +481,11 @@ CROSS = [
     cross("no act end", remove("//h:serviceEvent/h:effectiveTime/h:high")),
     cross("another facility", attribute("//h:healthCareFacility/h:code", "code", "SA08")),
     cross("another practice setting", attribute("//h:standardIndustryClassCode", "code", "SAD")),
-    cross("replaces something, without the association", lambda r: _related(r)),
+    cross("replaces something, without the association", _related),
     cross("no body", remove("//h:ClinicalDocument/h:component"), (CONTENT,)),
     cross("no patient", remove("//h:recordTarget"), CONTENT),
-    cross("a body that is no PDF", lambda r: _pdf_body(r), (CONTENT, REPOSITORY)),
+    cross("a body that is no PDF", _pdf_body, (CONTENT, REPOSITORY)),
 ]
-
-
-def _no_offset(root: E) -> None:
-    element = find(root, "//h:ClinicalDocument/h:effectiveTime")
-    element.set("value", element.get("value", "").partition("+")[0])
-
-
-def _related(root: E) -> None:
-    related = etree.Element(f"{{{b.HL7}}}relatedDocument", typeCode="RPLC")
-    parent = etree.SubElement(related, f"{{{b.HL7}}}parentDocument")
-    etree.SubElement(parent, f"{{{b.HL7}}}id", root="2.25.7")
-    find(root, "//h:componentOf").addprevious(related)
-
-
-def _pdf_body(root: E) -> None:
-    component = find(root, "//h:ClinicalDocument/h:component")
-    for child in list(component):
-        component.remove(child)
-    body = etree.SubElement(component, f"{{{b.HL7}}}nonXMLBody")
-    etree.SubElement(body, f"{{{b.HL7}}}text").text = "SGVsbG8="
 
 
 def signature(name: str, stage_name: str, change: Callable[[E], Any]) -> Defect:
@@ -586,18 +613,6 @@ SIGNATURE = [
     ),
     Defect("cda: empty", CONTENT, stage("document", lambda data: b"")),
 ]
-
-
-def _flip(element: E) -> None:
-    """Change the first character of a base64 text."""
-    text = element.text or ""
-    element.text = ("B" if text[0] == "A" else "A") + text[1:]
-
-
-def _swap(element: E) -> None:
-    following = element.getnext()
-    assert following is not None
-    following.addnext(element)
 
 
 def vihf(name: str, expected: str, change: Callable[[E], Any], **more: str) -> Defect:
@@ -892,7 +907,7 @@ ENVELOPE = [
     Defect("mtom: another media type", SENDER, stage("content_type", lambda t: "text/xml")),
     Defect("mtom: cut short", SENDER, stage("body", lambda data: data[: len(data) // 2])),
     payload("inline base64", (PACKAGING, "XDSMissingDocumentMetadata"), _inline),
-    Defect("body: document without metadata", "XDSMissingDocumentMetadata", lambda d, draft: _extra_document(d, draft)),
+    Defect("body: document without metadata", "XDSMissingDocumentMetadata", _extra_document),
     payload(
         "metadata without document", ("XDSMissingDocument", "XDSMissingDocumentMetadata"), remove("//xds:Document[1]")
     ),
@@ -909,17 +924,6 @@ ENVELOPE = [
         lambda r: find(r, "//xds:Document[2]/*").set("href", find(r, "//xds:Document[1]/*").get("href", "")),
     ),
 ]
-
-
-def _extra_document(dmp: Dmp, draft: Draft) -> None:
-    def add(root: E) -> None:
-        extra = copy.deepcopy(find(root, "//xds:Document[1]"))
-        extra.set("id", "Document99")
-        extra[0].set("href", "cid:extra%40essai")
-        root.append(extra)
-
-    draft.edits["payload"] = add
-    draft.edits["parts"] = lambda parts: parts.append([{"Content-ID": "<extra@essai>"}, b"<extra/>"])
 
 
 DEFECTS = [*METADATA, *CROSS, *SIGNATURE, *VIHF, *ENVELOPE]

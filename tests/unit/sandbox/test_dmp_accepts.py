@@ -82,26 +82,19 @@ def _hash_upper(built: dict[str, bytes]) -> Callable[[b.E], None]:
     return change
 
 
+def _facility_as_content_type(root: b.E) -> None:
+    content_type = find(root, "//rim:RegistryPackage/rim:Classification[@nodeRepresentation='07']")
+    content_type.set("nodeRepresentation", "SA07")
+    find(content_type, ".//rim:Value").text = "1.2.250.1.71.4.2.4"
+
+
 VARIANTS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "VIHF 4.0": {"vihf": words(attr_value("VIHF_Version"), "4.0")},
     "the other spelling of Authentification_mode": {"vihf": _other_spelling},
     "renforced indirect mode": {"vihf": words(attr_value("Authentification_Mode"), "INDIRECTE_RENFORCEE")},
     "no Conditions": {"vihf": lambda r: r.remove(find(r, "./saml:Conditions"))},
     "patientId with a date": {"metadata": _with_date},
-    "facility as contentTypeCode": {
-        "metadata": lambda r: (
-            [
-                attribute(
-                    "//rim:RegistryPackage/rim:Classification[@nodeRepresentation='07']", "nodeRepresentation", "SA07"
-                )(r),
-                words(
-                    "//rim:RegistryPackage//rim:Classification[@nodeRepresentation='SA07']//rim:Value",
-                    "1.2.250.1.71.4.2.4",
-                )(r),
-            ]
-            and None
-        )
-    },
+    "facility as contentTypeCode": {"metadata": _facility_as_content_type},
     "masked to professionals": {
         "metadata": lambda r: b.classify(find(r, DOC), b.CONFIDENTIALITY, "MASQUE_PS", b.MASKS, "Masqué") is None
     },

@@ -174,7 +174,7 @@ def test_it_all_survives_a_restart(make_dmp: Callable[..., Dmp]) -> None:
     first.send(built)
     first.store.close()
     second = make_dmp()
-    assert [item.unique_id for item in second.store.submissions()][0] == draft.set_id
+    assert second.store.submissions()[0].unique_id == draft.set_id
     assert outcome(second.send(feed(draft))) == ("XDSDuplicateUniqueIdInRegistry",)
     assert "rejeu" in reasons(second.send(built))
 
