@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from gateway.errors import ConfigError
 
 ENV_CONFIG = "KINE_GATEWAY_CONFIG"
+_ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Infinity and NaN are TOML; as a delay they would mean never.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Environment(StrEnum):
@@ -35,11 +41,17 @@ class TlsSettings(_Table):
     key_file: Path | None = None
     crl_file: Path | None = None
 
+    @model_validator(mode="after")
+    def _certificate_with_its_key(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file et key_file vont ensemble")
+        return self
+
 
 class SmtpSettings(_Table):
     """The MSSanté operator that takes this account's mail. Times in seconds."""
 
-    host: str
+    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
     port: int = Field(default=465, ge=1, le=65535)
     security: Literal["tls", "starttls"] = "tls"
     tls: TlsSettings
@@ -50,7 +62,9 @@ class SmtpSettings(_Table):
 class DmpSettings(_Table):
     """The DMP (or its sandbox). `profile` selects the signature algorithms (spec dmp §2.1)."""
 
-    url: str = Field(description="Base of the services, without trailing slash.")
+    url: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*)?$")] = Field(
+        description="Base of the services (https only), without trailing slash."
+    )
     mode: Literal["direct", "indirect"] = "indirect"
     tls: TlsSettings
     sign_cert_file: Path
@@ -92,7 +106,7 @@ class TrustSpace(_Table):
 class StoreSettings(_Table):
     """Where deliveries live: `sqlite:///path`. Never a network share."""
 
-    url: str
+    url: Annotated[str, StringConstraints(pattern=r"^(sqlite:///.+|postgres(ql)?://.+)$")]
 
 
 class SealingSettings(_Table):
@@ -113,8 +127,8 @@ class JournalSettings(_Table):
 class RetrySettings(_Table):
     """Durable schedule, in seconds (DESIGN §4 rule 6): the last delay repeats until `give_up_after`."""
 
-    delays: tuple[float, ...] = (30, 120, 600, 3600, 21600)
-    give_up_after: float = 5 * 86400
+    delays: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(30, 120, 600, 3600, 21600), min_length=1)
+    give_up_after: float = Field(default=5 * 86400, gt=0)
     jitter: bool = True
     lease: float = Field(default=60.0, gt=0)
     breaker_failures: int = Field(default=5, ge=1)
@@ -138,7 +152,7 @@ class FhirSettings(_Table):
 class RulesSettings(_Table):
     """Dates that the sources disagree on, so configuration decides (spec kine §1)."""
 
-    experiment_start: date = date(2025, 6, 8)
+    experiment_start: date = Field(default=date(2025, 6, 8), strict=True)
     episode_months: int = Field(default=3, ge=1, le=24)
 
 
@@ -157,10 +171,22 @@ class Settings(_Table):
 
     @model_validator(mode="after")
     def _accounts_differ(self) -> Self:
-        for name in ("id", "outbox"):
-            values = [getattr(a, name) for a in self.account if getattr(a, name) is not None]
+        ids = [account.id for account in self.account]
+        # `a/../b` and `b` are one folder, and so are `A` and `a` where the system says so.
+        folders = [os.path.normcase(os.path.normpath(a.outbox)) for a in self.account if a.outbox is not None]
+        for name, values in (("id", ids), ("outbox", folders)):
             if len(set(values)) != len(values):
-                raise ValueError(f"two accounts share the same {name}")
+                raise ValueError(f"deux comptes ont le même {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _headers_are_one_line(self) -> Self:
+        for place, account in enumerate(self.account):
+            if not _MAILBOX.fullmatch(account.mailbox):
+                raise ValueError(f"account[{place}].mailbox n'est pas une adresse de messagerie")
+            for name in ("display_name", "nil"):
+                if not _ONE_LINE.fullmatch(getattr(account, name)):
+                    raise ValueError(f"account[{place}].{name} est vide ou contient un caractère de contrôle")
         return self
 
     def find_account(self, account_id: str) -> AccountSettings | None:
@@ -187,22 +213,94 @@ def preview_account(account_id: str, rpps: str) -> AccountSettings:
 def load(path: Path | None = None) -> Settings:
     """Read settings from `path`, else from the file that `KINE_GATEWAY_CONFIG` names.
 
-    Raises ConfigError (CFG-001 no file, CFG-002 not TOML, CFG-003 refused values, each named).
+    Raises ConfigError (CFG-001 no file, CFG-002 not TOML, CFG-003 refused values, each by its key, no value repeated).
     """
     file = path or _from_environment()
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise ConfigError(
-            "CFG-001", f"Configuration illisible : {file}.", "Vérifier le chemin et les droits."
-        ) from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise ConfigError("CFG-002", f"{file} n'est pas un TOML valable : {fault}.") from fault
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as fault:
+        raise _unreadable(file, fault) from fault
     try:
         return Settings.model_validate(_absolute(table, file.resolve().parent))
     except ValidationError as fault:
-        lines = [f"{'.'.join(map(str, e['loc']))} : {e['msg']}" for e in fault.errors(include_url=False)]
-        raise ConfigError("CFG-003", f"{file} : " + " ; ".join(lines)) from fault
+        lines = [f"{key_of(detail['loc'])} : {_said(detail)}" for detail in fault.errors(include_url=False)]
+        raise ConfigError("CFG-003", f"{file} : " + " ; ".join(lines) + ".", _MODEL) from fault
+
+
+_MODEL = "Modèle commenté : config/gateway.example.toml."
+
+
+def _unreadable(file: Path, fault: Exception) -> ConfigError:
+    if isinstance(fault, OSError):
+        return ConfigError("CFG-001", f"Configuration illisible : {file}.", "Vérifier le chemin et les droits.")
+    if isinstance(fault, tomllib.TOMLDecodeError):
+        where = re.search(r"line (\d+), column (\d+)", str(fault))  # the place alone: the text may hold a value
+        line = f"ligne {where[1]}, colonne {where[2]}" if where else "fin du fichier"
+        return ConfigError("CFG-002", f"{file} n'est pas un TOML valable ({line}).", _MODEL)
+    return ConfigError("CFG-002", f"{file} n'est pas un TOML valable en UTF-8.", _MODEL)
+
+
+_SAID: Mapping[str, str] = {
+    "extra_forbidden": "clé inconnue",
+    "missing": "clé obligatoire absente",
+    "string_pattern_mismatch": "forme inattendue",
+    "string_type": "un texte entre guillemets est attendu",
+    "path_type": "un chemin entre guillemets est attendu",
+    "literal_error": "valeurs permises : {expected}",
+    "enum": "valeurs permises : {expected}",
+    "greater_than": "doit dépasser {gt}",
+    "greater_than_equal": "au moins {ge}",
+    "less_than_equal": "au plus {le}",
+    "finite_number": "un nombre fini est attendu",
+    "int_parsing": "un nombre entier est attendu",
+    "int_type": "un nombre entier est attendu",
+    "int_from_float": "un nombre entier est attendu",
+    "float_parsing": "un nombre est attendu",
+    "float_type": "un nombre est attendu",
+    "bool_parsing": "true ou false est attendu",
+    "bool_type": "true ou false est attendu",
+    "date_type": "une date sans guillemets est attendue, par exemple 2025-06-08",
+    "tuple_type": "une liste est attendue",
+    "too_short": "au moins {min_length} élément",
+    "model_type": "une table est attendue",
+    "model_attributes_type": "une table est attendue",
+    "value_error": "{error}",
+}
+
+
+def _said(detail: ErrorDetails) -> str:
+    return _SAID.get(detail["type"], "valeur refusée").format_map(detail.get("ctx", {}))
+
+
+def key_of(steps: tuple[int | str, ...]) -> str:
+    """The key as it is spoken of: `account[0].smtp.port`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return text.removeprefix(".") or "configuration"
+
+
+def redacted(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Every value in force by key, with its origin (`fichier` or `défaut`). A password in a URL is masked."""
+    return {key_of(steps): {"value": _masked(value), "origin": origin} for steps, value, origin in _walk(settings, ())}
+
+
+def _walk(value: Any, steps: tuple[int | str, ...], origin: str = "fichier") -> Iterator[tuple[Any, Any, str]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            given = "fichier" if name in value.model_fields_set and origin == "fichier" else "défaut"
+            yield from _walk(getattr(value, name), (*steps, name), given)
+    elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        for place, inner in enumerate(value):
+            yield from _walk(inner, (*steps, place), origin)
+    else:
+        yield steps, value, origin
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub(r"(?<=://)([^/@\s]*):[^/@\s]*@", r"\1:***@", value)
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, bool | int | float | None) else str(value)
 
 
 def _from_environment() -> Path:
@@ -240,7 +338,14 @@ def _absolute(value: Any, base: Path) -> Any:
 
 def _path(key: str, value: Any, base: Path) -> Any:
     if key in _PATH_KEYS and isinstance(value, str):
-        return str(base / Path(value).expanduser())
+        return str(base / _home(value))
     if key == "url" and isinstance(value, str) and value.startswith("sqlite:///"):
         return f"sqlite:///{base / value.removeprefix('sqlite:///')}"
     return _absolute(value, base)
+
+
+def _home(value: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # `~stranger`: no such user, so a folder of that name
+        return Path(value)
