@@ -7,7 +7,7 @@ submitted is committed before `submit` returns.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +19,14 @@ from gateway.findings import Finding, error
 from gateway.records.submission import Submission, parse
 from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Settings, load, preview_account
 from gateway.views import (
+    AccountState,
     DeliveryHistory,
     DeliveryView,
     DocumentView,
     Rendered,
     Report,
     Submitted,
+    account_states,
     delivery_view,
     document_view,
     history,
@@ -32,7 +34,9 @@ from gateway.views import (
 )
 
 if TYPE_CHECKING:
+    from gateway.audit.report import Report as Verification
     from gateway.channels.outcome import Channel
+    from gateway.engine.events import DeliveryEvent, Subscriber
     from gateway.engine.worker import Worker
     from gateway.pipeline import Prepared, World
     from gateway.records.history import EpisodeHistory
@@ -48,6 +52,7 @@ class Gateway:
         self._settings = settings
         self.clock: Clock = clock or SystemClock()
         self.randomness: Randomness = randomness or SystemRandomness()
+        self._subscribers: list[Subscriber] = []
         self._running: tuple[asyncio.AbstractEventLoop, Worker] | None = None
 
     @classmethod
@@ -151,8 +156,6 @@ class Gateway:
         if known is not None:
             return Submitted(known.document_id, known.delivery_ids, created=False)
         prepared = self._prepare(parsed, signed=True)
-        if not prepared.sendable:
-            raise InputError(prepared.findings)
         accepted = accept.accept(self.store, prepared)
         self.wake()
         return Submitted(accepted.document_id, accepted.delivery_ids, accepted.created)
@@ -253,11 +256,36 @@ class Gateway:
             self._running = None
             await worker.aclose()
 
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` with every DeliveryEvent of the workers that this gateway runs."""
+        self._subscribers.append(subscriber)
+
     def wake(self) -> None:
         """Tell a running worker of this process that something is due now. Safe from any thread."""
         if self._running is not None:
             loop, worker = self._running
             loop.call_soon_threadsafe(worker.wake)
+
+    # -------------------------------------------------------------------------------------------- journal
+
+    def verify_journal(self, *, public_key: Path | None = None, checkpoint: Path | None = None) -> Verification:
+        """Recompute chain, tree and signatures, and compare every delivery with its last record.
+
+        `public_key` and `checkpoint` are the verifier's own files; the result says what could be excluded.
+        """
+        from gateway.audit.verify import verify_store
+
+        return verify_store(self.store, public_key=public_key, checkpoint=checkpoint)
+
+    def export_journal(self) -> Iterator[str]:
+        """The journal as JSON lines with public key and checkpoints: ids, hashes, codes and times only."""
+        from gateway.audit.export import export
+
+        return export(self.store)
+
+    def account_states(self) -> list[AccountState]:
+        """For each account, what waits, since when, and which channels are paused."""
+        return account_states(self.settings, self.store.counts(), self.store.pauses())
 
     # ------------------------------------------------------------------------------------------ machinery
 
@@ -266,7 +294,7 @@ class Gateway:
         """The store, opened on first use. Raises StoreError, ConfigError."""
         from gateway import store
 
-        return store.open(self.settings, clock=self.clock, randomness=self.randomness)
+        return store.open(self.settings, self.clock, self.randomness)
 
     @cached_property
     def world(self) -> World:
@@ -315,19 +343,35 @@ class Gateway:
         )
 
     def _worker(self) -> Worker:
+        from gateway.engine.events import log_event
         from gateway.engine.worker import Worker
 
-        return Worker(self.store, self._channel, clock=self.clock, randomness=self.randomness, settings=self.settings)
+        return Worker(
+            self.store,
+            self._channel,
+            clock=self.clock,
+            randomness=self.randomness,
+            settings=self.settings,
+            subscribers=(log_event, self._tell),
+        )
+
+    def _tell(self, event: DeliveryEvent) -> None:
+        for subscriber in self._subscribers:
+            subscriber(event)
 
     def _channel(self, account_id: str, channel: str) -> Channel:
+        from gateway import pipeline
+
         account = self.settings.find_account(account_id)
         if account is None:
             raise ConfigError("CFG-012", f"Le compte {account_id} n'est plus dans la configuration.")
         if channel == "dmp" and account.dmp is not None:
             from gateway.channels.dmp import DmpChannel
 
-            return DmpChannel(account.dmp)
-        if channel == "mssante" and account.smtp is not None:
+            return DmpChannel(
+                account.dmp, device=account.oid_root, clock=self.clock, ids=self.randomness, software=pipeline.SOFTWARE
+            )
+        if channel == "mssante" and account.smtp is not None and self.world.trust is not None:
             from gateway.channels.mssante import MssanteChannel
 
             return MssanteChannel(account.smtp, self.world.trust)

@@ -14,7 +14,8 @@ from gateway.identity.ins import patient_mailbox
 if TYPE_CHECKING:
     from gateway.records.submission import Submission
     from gateway.rules.routes import Route
-    from gateway.store.base import DeliveryDetail, DeliveryRow, DocumentRow
+    from gateway.settings import Settings
+    from gateway.store.base import Count, DeliveryDetail, DeliveryRow, DocumentRow, Pause
 
 UNREADABLE = frozenset({"INP-001"})
 
@@ -191,3 +192,41 @@ def plan_line(submission: Submission, route: Route) -> PlanLine:
     return PlanLine(
         route.destination, route.role, wording.destination(route.destination), route.channel, address, route.reason
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """One account at a glance. `unattended`: it can send without a person at the keyboard."""
+
+    account: str
+    mailbox: str
+    unattended: bool
+    waiting: int
+    oldest: datetime | None
+    paused: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**asdict(self), "oldest": self.oldest.isoformat() if self.oldest else None}
+
+
+_WAITING = frozenset({"prepared", "sending", "transmitting", "retry", "in_doubt", "waiting_for_session"})
+
+
+def account_states(settings: Settings, counts: list[Count], pauses: list[Pause]) -> list[AccountState]:
+    """What waits in each account, and what is paused."""
+    found = []
+    for account in settings.account:
+        mine = [c for c in counts if c.account == account.id and c.state.value in _WAITING]
+        found.append(
+            AccountState(
+                account=account.id,
+                mailbox=account.mailbox,
+                # Certificates on disk need nobody; a personal card or token does (direct mode).
+                unattended=account.dmp is None or account.dmp.mode == "indirect",
+                waiting=sum(c.number for c in mine),
+                oldest=min((c.oldest for c in mine), default=None),
+                paused=tuple(f"{p.channel} ({p.reason})" for p in pauses if p.account == account.id),
+            )
+        )
+    return found

@@ -97,14 +97,15 @@ def _drop(sidecar: Sidecar, cases: list[Path]) -> None:
 
 
 async def _deliver(sidecar: Sidecar) -> None:
+    from gateway.sidecar.daemon import pause
+
     stop = asyncio.Event()
-    task = asyncio.create_task(sidecar.run(stop))
     deadline = time.monotonic() + LIMIT_SECONDS
-    await asyncio.sleep(0.2)
-    while time.monotonic() < deadline and not task.done() and not sidecar.idle:
-        await asyncio.sleep(0.1)
-    stop.set()
-    await task
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sidecar.run(stop))
+        while not sidecar.idle and time.monotonic() < deadline:
+            await pause(stop, 0.1)
+        stop.set()
 
 
 @dataclass(slots=True)
@@ -135,7 +136,7 @@ class Outcome:
             "deliveries": rows,
             "received": received,
             "files": self._files(documents),
-            "journal": verification.as_dict(),
+            "journal": {**verification.as_dict(), "summary": verification.summary},
         }
 
     def _row(self, name: str, delivery_id: str, view: DocumentView) -> dict[str, Any]:
@@ -159,11 +160,12 @@ class Outcome:
             path = folder / f"{name}.{suffix}"
             path.write_bytes(self.gateway.rendering(view.id, kind))
             files[kind] = str(path)
-        mails = self.box.mail.all_messages()
-        if mails:
-            path = folder / f"{name}.eml"
-            path.write_bytes(mails[-1].bytes)
-            files["mail"] = str(path)
+        sent = {part.data for d in view.deliveries for part in self.gateway.store.parts(d.id) if part.name == "message"}
+        for mail in self.box.mail.all_messages():
+            if any(mail.bytes.endswith(data) for data in sent):
+                path = folder / f"{name}.eml"
+                path.write_bytes(mail.bytes)
+                files["mail"] = str(path)
         return files
 
 

@@ -27,11 +27,13 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         accounts = gateway.account_states()
     ok = verification.ok and not has_errors(findings)
     if as_json:
-        value = {"ok": ok, "findings": [f.as_dict() for f in findings], "accounts": accounts}
+        value = {"ok": ok, "findings": [f.as_dict() for f in findings], "accounts": [a.as_dict() for a in accounts]}
         print_json({**value, "journal": verification.as_dict()})
     else:
         print_findings(f.as_dict() for f in findings)
-        rows = [(a["account"], a["mailbox"], a["unattended"], a["waiting"], a["paused"]) for a in accounts]
+        rows = [
+            (a.account, a.mailbox, "oui" if a.unattended else "non", a.waiting, ", ".join(a.paused)) for a in accounts
+        ]
         print_table(("compte", "boîte", "envoi sans personne", "en attente", "canaux en pause"), rows)
         print(verification.summary)
         print("Prêt à envoyer." if ok else "Quelque chose est à corriger.")

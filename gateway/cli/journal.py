@@ -33,7 +33,7 @@ def verify(
         result = verify_export(export, public_key=public_key, checkpoint=checkpoint)
     else:
         with open_gateway(config) as gateway:
-            result = gateway.verify_journal(checkpoint)
+            result = gateway.verify_journal(public_key=public_key, checkpoint=checkpoint)
     if as_json:
         print_json(result.as_dict())
     else:

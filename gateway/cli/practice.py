@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.document.identifiers import struct_idnat
+from gateway import terminology
 from gateway.records.submission import Submission, parse
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def write_practice(folder: Path, sandbox: Sandbox, submissions: Iterable[Submiss
 
 
 def _account(sandbox: Sandbox, submission: Submission) -> str:
-    author, structure = submission.author, struct_idnat(submission.organization.id)
+    author, structure = submission.author, _struct_idnat(submission)
     mailbox = f"{submission.account}@kine.mssante.example"
     names = {"structure_id": structure}
     mail = sandbox.issue_client(submission.account, kind="mail", mailboxes=(mailbox,), **names)
@@ -68,6 +68,11 @@ tls = {{ ca_file = "{sandbox.ca_path}", cert_file = "{auth.cert_path}", key_file
 sign_cert_file = "{sign.cert_path}"
 sign_key_file = "{sign.key_path}"
 """
+
+
+def _struct_idnat(submission: Submission) -> str:
+    structure = submission.organization.id
+    return str(terminology.load().identifiers["structure_prefix"][structure.kind.value]) + structure.value
 
 
 def _plain(text: str) -> str:

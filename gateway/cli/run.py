@@ -53,7 +53,6 @@ async def _run(sidecar: Sidecar, once: bool) -> None:
 async def _stop_when_idle(sidecar: Sidecar, stop: asyncio.Event) -> None:
     from gateway.sidecar.daemon import pause
 
-    await pause(stop, 0.5)
     while not stop.is_set() and not sidecar.idle:
         await pause(stop, 0.1)
     stop.set()

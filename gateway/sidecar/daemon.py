@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gateway import platform
 from gateway.api import Gateway
@@ -17,7 +17,14 @@ from gateway.sidecar.intake import Intake
 from gateway.sidecar.status import page, pending, status_file, tasks
 from gateway.views import DocumentView
 
+if TYPE_CHECKING:
+    from gateway.engine.events import DeliveryEvent
+
 log = logging.getLogger("gateway.sidecar")
+
+
+GATHER_SECONDS = 0.1
+"""Changes that come this close together are written at once."""
 
 
 @dataclass(slots=True)
@@ -28,12 +35,41 @@ class Desk:
     intake: Intake
     views: dict[str, DocumentView] = field(default_factory=dict)
 
+    def refresh(self, gateway: Gateway, changed: set[str] | None) -> None:
+        """Bring status files and the to-do page up to date; `changed` None: all of them."""
+        statuses = self.folder.statuses()
+        for name, known in statuses.items():
+            if self._may_differ(name, known["document_id"], changed):
+                self._refresh_one(gateway, name, known)
+        for gone in self.views.keys() - statuses.keys():
+            del self.views[gone]
+        self.folder.write_page(page(tasks(self.views, self.folder.rejected_files()), self.views))
+
+    def _may_differ(self, name: str, document_id: str, changed: set[str] | None) -> bool:
+        view = self.views.get(name)
+        if changed is None or view is None or view.id != document_id or document_id in changed:
+            return True
+        return any(pending(delivery) for delivery in view.deliveries)
+
+    def _refresh_one(self, gateway: Gateway, name: str, known: dict[str, Any]) -> None:
+        try:
+            view = gateway.status(known["document_id"])
+        except NotFoundError:
+            self.views.pop(name, None)
+            return
+        if self.views.get(name) != view:
+            self.folder.write_status(name, {**status_file(view), "findings": known.get("findings", [])})
+            self.views[name] = view
+
 
 class Sidecar:
     """Runs until told to stop. One sidecar per outbox folder: a second one is refused (lock file)."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
+        self.idle = False
+        """Whether, at the end of the last pass, no file was waiting and no delivery was under way."""
+        self._dirty: set[str] = set()
         self.desks = [_desk(gateway, a.id, a.outbox) for a in gateway.settings.account if a.outbox is not None]
         if not self.desks:
             raise ConfigError("CFG-010", "Aucun compte n'a de dossier outbox.", "Ajouter outbox = ... à un compte.")
@@ -52,51 +88,56 @@ class Sidecar:
             await asyncio.to_thread(self.refresh)
 
     async def _watch(self, stop: asyncio.Event) -> None:
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        self.gateway.subscribe(lambda event: self._note(event, loop, changed))
+        everything = True
         while not stop.is_set():
             try:
-                await asyncio.to_thread(self.pass_once)
+                await asyncio.to_thread(self.pass_once, everything=everything)
+                everything = False
             except OSError as fault:
                 # A full disk or a folder that went away: the files stay where they are until it is back.
                 log.warning("folder_unavailable", extra={"error": type(fault).__name__})
             platform.notify_service("WATCHDOG=1")
-            await pause(stop, self.gateway.settings.sidecar.scan_every)
+            await self._rest(stop, changed)
 
-    def pass_once(self) -> None:
-        """One look at every folder, then status files for whatever changed."""
+    def _note(self, event: DeliveryEvent, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
+        self._dirty.add(event.document)
+        loop.call_soon_threadsafe(changed.set)
+
+    async def _rest(self, stop: asyncio.Event, changed: asyncio.Event) -> None:
+        """Wait for the next scan, shorter when a delivery moved: its status file should say so soon."""
+        waiting = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(changed.wait())}
+        await asyncio.wait(
+            waiting, timeout=self.gateway.settings.sidecar.scan_every, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in waiting:
+            task.cancel()
+        if changed.is_set():
+            await pause(stop, GATHER_SECONDS)
+        changed.clear()
+
+    def pass_once(self, *, everything: bool = True) -> None:
+        """One look at every folder, then status files for whatever changed (or for all)."""
         for desk in self.desks:
-            if desk.intake.pass_once():
-                self.gateway.wake()
-        self.refresh()
+            self._dirty.update(desk.intake.pass_once())
+        self.refresh(everything=everything)
+        self.idle = self._nothing_waits()
 
-    def refresh(self) -> None:
-        """Rewrite the status files that are out of date and the to-do pages. The store is the truth."""
+    def refresh(self, *, everything: bool = True) -> None:
+        """Rewrite the status files that are out of date and the to-do pages. The store is the truth.
+
+        Without `everything`, documents are asked about only when an event named them or they are still under way.
+        """
+        dirty, self._dirty = self._dirty, set()
         for desk in self.desks:
-            statuses = desk.folder.statuses()
-            for name, known in statuses.items():
-                self._refresh_one(desk, name, known["document_id"], known.get("findings", []))
-            for gone in desk.views.keys() - statuses.keys():
-                del desk.views[gone]
-            desk.folder.write_page(page(tasks(desk.views, desk.folder.rejected_files()), desk.views))
+            desk.refresh(self.gateway, None if everything else dirty)
 
-    def _refresh_one(self, desk: Desk, name: str, document_id: str, findings: Iterable[dict[str, str]]) -> None:
-        try:
-            view = self.gateway.status(document_id)
-        except NotFoundError:
-            desk.views.pop(name, None)
-            return
-        if desk.views.get(name) != view:
-            value = status_file(view)
-            value["findings"] = list(findings)
-            desk.folder.write_status(name, value)
-            desk.views[name] = view
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is waiting in the folders and no delivery is under way."""
-        if any(desk.folder.scan() for desk in self.desks):
-            return False
+    def _nothing_waits(self) -> bool:
         views = [view for desk in self.desks for view in desk.views.values()]
-        return not any(pending(delivery) for view in views for delivery in view.deliveries)
+        return not any(desk.folder.scan() for desk in self.desks) and not any(
+            pending(delivery) for view in views for delivery in view.deliveries
+        )
 
 
 def _desk(gateway: Gateway, account: str, root: Path) -> Desk:

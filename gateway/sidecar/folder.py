@@ -118,9 +118,11 @@ def report_text(name: str, findings: Iterable[Finding]) -> str:
     lines = [f"Le fichier « {name} » n'a pas été envoyé.", ""]
     for finding in findings:
         place = f" (champ {finding.path})" if finding.path else ""
-        lines += [f"- [{finding.code}] {finding.message}{place}", f"  {finding.advice}" if finding.advice else ""]
+        lines.append(f"- [{finding.code}] {finding.message}{place}")
+        if finding.advice:
+            lines.append(f"  {finding.advice}")
     lines += ["", "Corrigez la saisie, puis déposez à nouveau le document depuis votre logiciel.", ""]
-    return "\r\n".join(line for line in lines if line is not None)
+    return "\r\n".join(lines)
 
 
 def _drop(path: Path) -> Drop:

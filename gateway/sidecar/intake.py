@@ -91,9 +91,11 @@ class Intake:
         self.folder.take(drop)
         return str(document)
 
-    def _reject(self, drop: Drop, findings: tuple[Finding, ...] | list[Finding]) -> None:
+    def _reject(self, drop: Drop, findings: tuple[Finding, ...] | list[Finding]) -> str | None:
+        """Move the file aside. No document was touched, whence None."""
         self.folder.reject(drop, findings)
         log.warning("file_rejected", extra={"account": self.account, "codes": [f.code for f in findings]})
+        return None
 
 
 def _is_young(drop: Drop) -> bool:
