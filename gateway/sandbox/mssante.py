@@ -212,16 +212,16 @@ class MailService:
 
     def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
-        loop = asyncio.new_event_loop()
-        make: Callable[[], _Connection] = self._connection
-        try:
-            self._loop = loop
-            self._server = loop.run_until_complete(loop.create_server(make, host, port, ssl=self._context))
-        except OSError:
-            loop.close()
-            raise
-        self._thread = threading.Thread(target=loop.run_forever, name="sandbox-mssante", daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox-mssante", daemon=True)
         self._thread.start()
+        make: Callable[[], _Connection] = self._connection
+        serving = self._loop.create_server(make, host, port, ssl=self._context)
+        try:
+            self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result(_START_SECONDS)
+        except OSError:
+            self._end_loop()
+            raise
         return int(self._server.sockets[0].getsockname()[1])
 
     def _connection(self) -> _Connection:
@@ -237,13 +237,18 @@ class MailService:
 
     def stop(self) -> None:
         """Stop listening and drop the open connections."""
-        if self._thread is None or self._loop is None:
+        if self._loop is None:
             return
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(_START_SECONDS)
+        self._end_loop()
+
+    def _end_loop(self) -> None:
+        assert self._loop is not None
+        assert self._thread is not None
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_START_SECONDS)
         self._loop.close()
-        self._thread = None
+        self._loop = self._thread = None
 
     async def _close(self) -> None:
         assert self._server is not None

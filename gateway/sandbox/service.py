@@ -189,5 +189,6 @@ class Sandbox:
     def write_trust_space(self, path: Path) -> None:
         """Write the list of domains that `[trust_space] file` names: one a line, after source and date."""
         today = self._clock.now().date().isoformat()
-        lines = ["# source: bac à sable kine-gateway", f"# date: {today}", *self.trust_space]
+        domains = [domain.lower() for domain in self.trust_space]
+        lines = ["# source: bac à sable kine-gateway", f"# date: {today}", *domains]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -32,6 +32,7 @@ LCM = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
 XDSB = "urn:ihe:iti:xds-b:2007"
 XOP = "http://www.w3.org/2004/08/xop/include"
 HL7 = "urn:hl7-org:v3"
+HUGE = etree.XMLParser(huge_tree=True)
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 C14N_COMMENTS = f"{C14N}#WithComments"
@@ -215,7 +216,7 @@ def cda(draft: Draft) -> bytes:
 <code code="SA07" displayName="Cabinet individuel" codeSystem="1.2.250.1.71.4.2.4"/></healthCareFacility></location>
 </encompassingEncounter></componentOf>
 <component>{body}</component></ClinicalDocument>"""
-    root = draft.edit("cda", etree.fromstring(text.encode()))
+    root = draft.edit("cda", etree.fromstring(text.encode(), HUGE))
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
@@ -445,7 +446,7 @@ def _manifest(root: E, draft: Draft, profile: dict[str, Any], documents: dict[st
     for unique_id, content in documents.items():
         reference = _ds(manifest, "Reference", URI=f"urn:oid:{unique_id}")
         _ds(_ds(reference, "Transforms"), "Transform", Algorithm=C14N_COMMENTS)
-        tree = etree.fromstring(content).getroottree()
+        tree = etree.fromstring(content, HUGE).getroottree()
         canonical = etree.tostring(tree, method="c14n", with_comments=True)
         _digest(reference, profile, b64_hash(profile, canonical))
     return manifest
