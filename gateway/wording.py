@@ -41,7 +41,11 @@ def advice(transport_code: str, receipt_code: str, reason: str | None) -> str:
     return str(table["reason"].get(reason or "") or table["transport"][transport_code]["next"])
 
 
-def needs_person(transport_code: str, receipt_code: str) -> bool:
+def needs_person(transport_code: str, receipt_code: str, reason: str | None) -> bool:
     """Whether nothing more happens until somebody acts."""
     table = words()
-    return bool(table["transport"][transport_code].get("person")) or receipt_code in table["receipt_next"]
+    if receipt_code in table["receipt_next"]:
+        return True
+    if transport_code == "impossible" and reason in table["closed"]["reasons"]:
+        return False
+    return bool(table["transport"][transport_code].get("person"))

@@ -14,7 +14,7 @@ from gateway.api import Gateway
 from gateway.errors import ConfigError, NotFoundError
 from gateway.sidecar.folder import Folder
 from gateway.sidecar.intake import Intake
-from gateway.sidecar.status import page, pending, status_file, tasks
+from gateway.sidecar.status import page, pending, status_file, tasks, to_print
 from gateway.views import DocumentView
 
 if TYPE_CHECKING:
@@ -59,7 +59,14 @@ class Desk:
             return
         if self.views.get(name) != view:
             self.folder.write_status(name, {**status_file(view), "findings": known.get("findings", [])})
+            self._print(gateway, name, view)
             self.views[name] = view
+
+    def _print(self, gateway: Gateway, name: str, view: DocumentView) -> None:
+        if to_print(view):
+            self.folder.write_printable(name, gateway.rendering(view.id, "pdf"))
+        else:
+            self.folder.drop_printable(name)
 
 
 class Sidecar:

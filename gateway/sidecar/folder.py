@@ -5,6 +5,7 @@
     outbox/status/NAME.json               where the document stands, rewritten at each change
     outbox/rejected/NAME.json             a refused file, beside NAME.report.json and NAME.report.txt
     outbox/accepted/NAME.json             only with `sidecar.keep`
+    outbox/a_imprimer/NAME.pdf            a document that somebody has to hand over or post
     outbox/A_FAIRE.html                   what a person has to do
 
 A file leaves `new/` only after the store committed it and its status file is written. The name of a file may
@@ -49,10 +50,11 @@ class Folder:
         self.status = root / "status"
         self.rejected = root / "rejected"
         self.accepted = root / "accepted"
+        self.printable = root / "a_imprimer"
 
     def ensure(self) -> None:
         """Create the folders, readable by their owner only."""
-        for path in (self.root, self.new, self.status, self.rejected):
+        for path in (self.root, self.new, self.status, self.rejected, self.printable):
             platform.make_private_dir(path)
         if self.keep:
             platform.make_private_dir(self.accepted)
@@ -104,6 +106,16 @@ class Folder:
         """Name -> last written status. The names of documents are known from here alone."""
         found = {path.name.removesuffix(".json"): _load(path) for path in sorted(self.status.glob("*.json"))}
         return {name: value for name, value in found.items() if value and "~" not in name}
+
+    def write_printable(self, name: str, pdf: bytes) -> None:
+        """Put the PDF of a document where a person finds it to print."""
+        path = self.printable / f"{name}.pdf"
+        if not path.exists():
+            platform.write_atomic(path, pdf)
+
+    def drop_printable(self, name: str) -> None:
+        """Remove the PDF of a document that nobody has to print any more."""
+        platform.remove(self.printable / f"{name}.pdf")
 
     def write_page(self, html: str) -> None:
         """Rewrite `A_FAIRE.html` if it changed."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from gateway import wording
 from gateway.findings import Finding
@@ -17,7 +18,7 @@ STATUS_FORMAT = "kine-gateway/status/1"
 
 def needs_person(delivery: DeliveryView) -> bool:
     """Whether nothing more happens to this delivery until somebody acts."""
-    return wording.needs_person(delivery.transport, delivery.receipt)
+    return wording.needs_person(delivery.transport, delivery.receipt, delivery.reason)
 
 
 def next_step(delivery: DeliveryView) -> str:
@@ -71,6 +72,12 @@ class Task:
     state: str
     step: str
     code: str
+    link: str = ""
+
+
+def to_print(view: DocumentView) -> bool:
+    """Whether somebody needs the document on paper: it is to be handed over or posted, or cannot go otherwise."""
+    return any(d.transport in {"held", "impossible"} and needs_person(d) for d in view.deliveries)
 
 
 def tasks(documents: Mapping[str, DocumentView], rejected: Iterable[Path]) -> list[Task]:
@@ -86,7 +93,8 @@ def tasks(documents: Mapping[str, DocumentView], rejected: Iterable[Path]) -> li
             if needs_person(delivery):
                 label = wording.destination(delivery.destination)
                 state = wording.transport(delivery.transport)
-                found.append(Task(name, label, state, next_step(delivery), delivery.reason or ""))
+                link = f"a_imprimer/{name}.pdf" if to_print(view) else ""
+                found.append(Task(name, label, state, next_step(delivery), delivery.reason or "", link))
     return found
 
 
@@ -116,8 +124,12 @@ def page(found: Sequence[Task], documents: Mapping[str, DocumentView]) -> str:
 def _rows(found: Sequence[Task]) -> str:
     head = "<tr><th>Document</th><th>Destination</th><th>État</th><th>Que faire</th></tr>"
     rows = "".join(
-        f"<tr><td>{escape(t.name)}</td><td>{escape(t.what)}</td><td>{escape(t.state)}"
+        f"<tr><td>{_link(t)}</td><td>{escape(t.what)}</td><td>{escape(t.state)}"
         f"{f'<br><code>{escape(t.code)}</code>' if t.code else ''}</td><td>{escape(t.step)}</td></tr>\n"
         for t in found
     )
     return f"<table><thead>{head}</thead><tbody>\n{rows}</tbody></table>"
+
+
+def _link(task: Task) -> str:
+    return f'<a href="{escape(quote(task.link))}">{escape(task.name)}</a>' if task.link else escape(task.name)
