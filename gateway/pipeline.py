@@ -119,6 +119,7 @@ def _check(
     findings = rules.check(
         submission, account, world.trust, world.terminology, world.rules, today=now.date(), history=history
     )
+    findings += build.check(submission, world.terminology)
     return findings, rules.routes(submission, account, world.trust)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from gateway.document import build_care as care
 from gateway.document import build_clinical as clinical
 from gateway.document import build_measures as measures
+from gateway.document.build_codes import check
 from gateway.document.build_frame import Frame
 from gateway.document.build_header import DocumentIds, build_header
 from gateway.document.model import ClinicalDocument, Header, Section
+from gateway.errors import InputError
 from gateway.records.submission import Submission
 from gateway.settings import AccountSettings
 from gateway.terminology import Terminology
 
-__all__ = ["DocumentIds", "build"]
+__all__ = ["DocumentIds", "build", "check"]
 
 
 def build(
@@ -27,8 +29,11 @@ def build(
     """The document that a submission makes. Pure: the same arguments give an equal document.
 
     `claimed_mode` is the access mode that the rules let the document claim (`rules.claimed_mode`); None claims the
-    declared one. Raises InputError where the input lacks what no document can do without.
+    declared one. Raises InputError with the findings of `check`, or where no document can do without what is absent.
     """
+    unknown = check(submission, terminology)
+    if unknown:
+        raise InputError(unknown)
     frame = Frame(submission, terminology, claimed_mode or submission.access.mode.value)
     header = build_header(frame, account, ids, software)
     sections = _sections(frame, header)

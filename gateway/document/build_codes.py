@@ -1,0 +1,42 @@
+"""Codes that the input names and that must exist in a national value set before a header can carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.findings import Finding, error
+from gateway.records.submission import Submission
+from gateway.terminology import Terminology
+
+_SOURCE = "CI-SIS structuration minimale"
+
+
+def check(submission: Submission, terminology: Terminology) -> list[Finding]:
+    """`DOC-001` to `DOC-003` for a code that its value set does not hold: the document could not be understood."""
+    return [
+        error(code, path, f"Code inconnu de {name} : {value}.", advice, _SOURCE)
+        for code, path, name, set_name, value, advice in _named(submission)
+        if not terminology.has_value(set_name, value)
+    ]
+
+
+def _named(submission: Submission) -> Iterator[tuple[str, str, str, str, str, str]]:
+    practice = submission.organization
+    yield (
+        *("DOC-001", "/organization/practice_setting", "JDV_J04 (cadre d'exercice)", "J04", practice.practice_setting),
+        "AMBULATOIRE pour un cabinet, SAD pour des soins à domicile.",
+    )
+    yield (
+        *("DOC-002", "/organization/facility_type", "JDV_J02 (type de structure)", "J02", practice.facility_type),
+        "SA07 pour un cabinet individuel, SA08 pour un cabinet de groupe.",
+    )
+    yield (
+        *("DOC-003", "/author/profession", "JDV_J01 (profession)", "J01", submission.author.profession),
+        "G15_70 pour un masseur-kinésithérapeute.",
+    )
+    for place, recipient in enumerate(submission.recipients):
+        if recipient.profession:
+            yield (
+                *("DOC-003", f"/recipients/{place}/profession", "JDV_J01 (profession)", "J01", recipient.profession),
+                "G15_10 pour un médecin ; en cas de doute, retirer ce champ.",
+            )
