@@ -90,7 +90,9 @@ class Flight:
             return retry.given_back(progress, LEASE_LOST)
         if self.outcome.reason == STOPPED and not self.transmitting and self.claim.kind == "send":
             return retry.given_back(progress, STOPPED)
-        case = retry.Case(self.claim.kind, progress, self._policy, receipt=self.claim.channel == "mssante")
+        case = retry.Case(
+            self.claim.kind, self.claim.attempt, progress, self._policy, receipt=self.claim.channel == "mssante"
+        )
         return retry.judge(self.outcome, case, self._crew.settings, self._crew.randomness.uniform())
 
     async def _fly(self) -> Outcome:

@@ -17,10 +17,12 @@ from gateway.store.states import Event, Receipt, Transport
 if TYPE_CHECKING:
     from gateway.settings import RetrySettings
 
-UNREACHABLE = frozenset({"UNREACHABLE", "OFFLINE", "DNS", "CONNECT", "NETWORK"})
-"""Last part of the reasons that say that no conversation took place (`MSS-CONNECT`)."""
-HOST_OUT = frozenset({"421", "502", "503", "504", "TIMEOUT", "DISCONNECTED", "LOST"})
-"""Last part of the reasons for which the whole host is left alone for a while."""
+UNREACHABLE = frozenset({"CONNECT", "TIMEOUT"})
+"""Parts of the reasons that say that nobody answered (`MSS-CONNECT`)."""
+HOST_OUT = UNREACHABLE | {"LOST", "421", "502", "503", "504"}
+"""Parts of the reasons that are the host's fault, not this delivery's: it is left alone for a while."""
+LONGEST_UNREACHABLE = 600.0
+"""Seconds: a host that was away is tried again soon after it is back, however long it was away."""
 SOONEST = 0.01
 """Seconds: the least that a retry waits, so that one pass never meets the same delivery twice."""
 RESEND = "ENG-RESEND"
@@ -33,10 +35,11 @@ class Case:
     """Everything that decides what follows an attempt, but the answer itself.
 
     `policy` says how a doubt is settled: ask the channel, send again, leave it to a person, or (`none`) there is
-    nobody to ask until a receipt comes. `receipt`: the channel gives receipts.
+    nobody to ask until a receipt comes. `receipt`: the channel gives receipts. `attempt` counts from 1.
     """
 
     kind: Literal["send", "resolve"]
+    attempt: int
     progress: Progress
     policy: Policy
     receipt: bool
@@ -44,16 +47,16 @@ class Case:
 
 def unreachable(outcome: Outcome) -> bool:
     """Whether nobody answered at all: that burns no schedule."""
-    return _last(outcome.reason) in UNREACHABLE
+    return bool(UNREACHABLE & _parts(outcome.reason))
 
 
 def host_fault(reason: str) -> bool:
     """Whether a failure is the host's, not this delivery's: nobody answered, or the service itself is out."""
-    return _last(reason) in UNREACHABLE | HOST_OUT
+    return bool(HOST_OUT & _parts(reason))
 
 
-def _last(reason: str) -> str:
-    return reason.rpartition("-")[2].upper()
+def _parts(reason: str) -> set[str]:
+    return set(reason.upper().split("-"))
 
 
 def delay(failures: int, settings: RetrySettings, uniform: float) -> float:
@@ -76,7 +79,8 @@ def _transient(outcome: Outcome, case: Case, settings: RetrySettings, uniform: f
     if unreachable(outcome):
         if case.kind == "resolve":  # not reaching the server proves nothing
             return _in_doubt(outcome, case, settings, uniform)
-        wait = max(SOONEST, settings.breaker_pause * uniform)
+        unanswered = case.attempt - 1 - case.progress.failures
+        wait = min(delay(max(0, unanswered), settings, uniform), LONGEST_UNREACHABLE)
         return _result(outcome, case, Event.FAILED, Transport.RETRY, due_in=wait)
     wait = max(delay(case.progress.failures, settings, uniform), outcome.retry_after or 0.0)
     progress = Progress(case.progress.failures + 1, case.progress.burned + wait)
