@@ -29,10 +29,11 @@ def say(text: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """A table on standard output, as wide as its content when the output is no terminal."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         # Identifiers are there to be copied: a narrow terminal folds them, nothing cuts them.
         table.add_column(column, overflow="fold")
