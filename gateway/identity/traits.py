@@ -43,19 +43,17 @@ def missing(patient: Patient) -> list[Finding]:
 
 
 def _needed_by_any_reader(patient: Patient) -> Iterator[Finding]:
-    absent = {
-        "/patient/birth_family": ("Nom de naissance absent.", patient.birth_family is None),
-        "/patient/birth_given": (
-            "Prénom de naissance absent.",
-            not patient.birth_given and patient.first_birth_given is None,
-        ),
-        "/patient/birth_date": ("Date de naissance absente.", patient.birth_date is None),
-        "/patient/sex": ("Sexe absent.", patient.sex is None),
+    needed = {
+        "birth_family": patient.birth_family,
+        "birth_given": patient.birth_given or patient.first_birth_given,
+        "birth_date": patient.birth_date,
+        "sex": patient.sex,
     }
-    for path, (message, is_absent) in absent.items():
-        if is_absent:
+    for field, value in needed.items():
+        if not value:
+            message = "Trait d'identité absent (nom, prénom, date de naissance ou sexe)."
             advice = "Renseigner ce trait : sans lui le document ne désigne personne de façon sûre."
-            yield error("INS-013", path, message, advice, _RNIV)
+            yield error("INS-013", f"/patient/{field}", message, advice, _RNIV)
 
 
 def _without_ins(code: str, path: str, message: str) -> Finding:

@@ -220,7 +220,11 @@ def test_birth_before_1880() -> None:
 def test_no_message_repeats_a_trait() -> None:
     traits = ["LE GOFF-ESSAI", "MAELYS", "2001", "22278", "201032227890199"]
     bad = patient(
-        PRODUCTION_OID, "201032227890199", sex="M", birth_family="LE GOFF-ESSAI2", birth_date="2001-04-14",
+        PRODUCTION_OID,
+        "201032227890199",
+        sex="M",
+        birth_family="LE GOFF-ESSAI2",
+        birth_date="2001-04-14",
         identifiers=[{"root": TEST_OID, "value": "201032227890155"}],
     )
     found = check_patient(bad, TEST)
