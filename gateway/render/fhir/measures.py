@@ -67,6 +67,10 @@ def _value(assembly: Assembly, entry: MeasureEntry) -> Json:
         return {"valueCodeableConcept": assembly.codeable(entry.answer)}
     if entry.value is None:
         return {"valueString": entry.raw} if entry.raw else {"dataAbsentReason": _unknown()}
+    known = assembly.terminology.measure(entry.measure)
+    if known and entry.value in known.answers:
+        # An answer without a verified code goes as its words.
+        return {"valueCodeableConcept": {"text": known.answers[entry.value].text}}
     return {"valueQuantity": quantity(entry.value, entry.unit, assembly.terminology)}
 
 
@@ -82,9 +86,11 @@ def _note(entry: MeasureEntry) -> Json:
 def _components(entry: MeasureEntry) -> Json:
     """What tells two values of one code apart: as components, so that a program can read it too."""
     named = {"Contexte": entry.context, "Aide technique": entry.aid}
-    if entry.value is not None:
-        named["Cotation d'origine"] = entry.raw
-    found = [{"code": {"text": name}, "valueString": value} for name, value in named.items() if value]
+    found: list[Json] = [
+        {"code": {"text": name}, "valueCodeableConcept": {"text": value}} for name, value in named.items() if value
+    ]
+    if entry.raw and entry.value is not None:
+        found.append({"code": {"text": "Cotation d'origine"}, "valueString": entry.raw})
     return {"component": found} if found else {}
 
 

@@ -89,7 +89,7 @@ def _parts(document: ClinicalDocument, keys: list[str], step: Step) -> list[Json
     """Narrative of some sections, shortened together; what the box at the top has said is not said again."""
     room, found = step.text, []
     said = {entry.anchor for entry in entries_of(document) if isinstance(entry, ReferralEntry | AdverseEventEntry)}
-    for section in (part for part in document.walk() if part.key in keys):
+    for section in (part for key in keys for part in document.walk() if part.key == key):
         for view in filter(None, (_told(section, item, said) for item in section.blocks)):
             if room > 0:
                 found.append(_fitted(view, room, step))
@@ -102,8 +102,7 @@ def _told(section: Section, source: Block, said: set[str]) -> Json | None:
     front = wording()["front"]
     match source:
         case Paragraph(span) if span.anchor not in said:
-            title = f"{section.title} : " if section.key in front["titled"] else ""
-            return {"kind": "text", "text": title + span.text}
+            return {"kind": "text", "text": span.text}
         case Items(items):
             kept = [item.text for item in items if item.anchor not in said]
             return _inline(kept) if section.key in front["inline"] else {"kind": "list", "items": kept}
@@ -152,22 +151,33 @@ def entries_of(document: ClinicalDocument) -> Iterable[Entry]:
 
 def alerts(document: ClinicalDocument, terminology: Terminology) -> list[Json]:
     """What the physician must see first: reorientation, alarming decision, undesirable event."""
-    found = [_alert(entry, terminology) for entry in entries_of(document)]
+    found = [_alert(document, entry, terminology) for entry in entries_of(document)]
     return sorted((line for line in found if line), key=lambda line: int(line["rank"]))
 
 
-def _alert(entry: Entry, terminology: Terminology) -> Json | None:
+def _alert(document: ClinicalDocument, entry: Entry, terminology: Terminology) -> Json | None:
     words = wording()["words"]
     match entry:
         case ReferralEntry():
             urgency = terminology.label("urgency", entry.urgency)
             title = f"{words['referral']} {urgency} : {entry.to} ({short_date(entry.day)})"
-            return {"rank": 0, "title": title, "text": entry.reason}
+            return {"rank": 0, "title": title, "text": f"{words['referral_reason']} : {entry.reason}"}
         case StatementEntry() if entry.value.local and entry.value.local.code in wording()["alert"]["values"]:
-            return {"rank": 1, "title": f"{entry.concept.text} : {entry.value.text}", "text": ""}
+            title = f"{entry.concept.text} : {entry.value.text}"
+            return {"rank": 1, "title": title, "text": _beside(document, entry.anchor)}
         case AdverseEventEntry():
             severity = f"{words['severity']} {terminology.label('severity', entry.severity)}"
             title = f"{words['adverse']} ({short_date(entry.day)}, {severity}) : {entry.kind}"
             return {"rank": 2, "title": title, "text": entry.detail or ""}
         case _:
             return None
+
+
+def _beside(document: ClinicalDocument, anchor: str) -> str:
+    """What the narrative says just before and after: the flags found and the comment, beside the decision on them."""
+    for block in (block for part in document.walk() for block in part.blocks if isinstance(block, Items)):
+        for place, item in enumerate(block.items):
+            if item.anchor == anchor:
+                around = [*block.items[max(place - 1, 0) : place], *block.items[place + 1 : place + 2]]
+                return " · ".join(span.text for span in around)
+    return ""

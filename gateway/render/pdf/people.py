@@ -29,10 +29,10 @@ def patient_lines(header: Header) -> list[str]:
     person = header.patient
     words = wording()["words"]
     birth = f"{wording()['born'].get(person.sex.code, wording()['born']['UN'])} {long_date(person.birth_date)}"
-    place = f" {words['birth_place']} {person.birth_place_name}" if person.birth_place_name else ""
+    place = f" ({person.birth_place_name})" if person.birth_place_name else ""
     lines = [
-        f"{birth}{place} ({age(person.birth_date, header.effective_time.date())} {words['age']})",
-        person.sex.display.capitalize(),
+        f"{birth}{place}, {age(person.birth_date, header.effective_time.date())} {words['age']}",
+        f"{words['sex']} {person.sex.display.lower()}",
         _birth_name(person),
         _ins(person),
     ]

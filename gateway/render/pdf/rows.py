@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _PRIORITY = {"pain": 0, "survey": 1, "result": 2, "vital": 3}
 """What is left out last when there are more measures than room."""
 
+_ALONE = 10
+"""A value that compares with nothing gives way to one that does."""
+
 MINUS = "−"
 
 
@@ -86,13 +89,18 @@ def _compared(first: MeasureEntry | None, last: MeasureEntry | None, terminology
         )
     side = _side(known)
     name = label(known, aid=False)
-    return Row(f"{name} ({side})" if side else name, (*cells, change), _PRIORITY[known.category], verdict)
+    return Row(
+        f"{name} ({side})" if side else name,
+        (*cells, change),
+        _PRIORITY[known.category] + (0 if first and last else _ALONE),
+        verdict,
+    )
 
 
 def _cell(entry: MeasureEntry | None, terminology: Terminology) -> str:
     if entry is None:
         return "–"
-    return value(entry, terminology) + (f" ({entry.aid})" if entry.aid else "")
+    return value(entry, terminology) + (f"\n{entry.aid}" if entry.aid else "")
 
 
 def _signed(difference: Decimal) -> str:

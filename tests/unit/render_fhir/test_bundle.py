@@ -215,7 +215,7 @@ def test_a_measure_says_code_side_site_context_and_what_was_written() -> None:
     assert flexion["valueQuantity"]["unit"] == "°"
     assert flexion["category"][0]["coding"][0]["code"] == "exam"
     assert flexion["bodySite"]["text"] == "cheville, droite"
-    assert flexion["component"] == [{"code": {"text": "Contexte"}, "valueString": "actif"}]
+    assert flexion["component"] == [{"code": {"text": "Contexte"}, "valueCodeableConcept": {"text": "actif"}}]
     structure = of_kind(found, "BodyStructure")[0]
     assert structure["locationQualifier"][0]["coding"][0]["code"] == "24028007"
     raw = next(x for x in observations if x["code"]["text"] == "Mesure mrc")
@@ -297,6 +297,13 @@ def test_initial_and_current_values_are_two_observations_with_their_dates() -> N
 def test_a_value_that_is_missing_is_said_to_be_unknown() -> None:
     found = of_kind(bundle(with_entries(measure("x", "mrc", "result", None, "{score}"))), "Observation")[0]
     assert found["dataAbsentReason"]["coding"][0]["code"] == "unknown"
+
+
+def test_an_answer_without_a_verified_code_goes_as_its_words() -> None:
+    found = of_kind(bundle(with_entries(measure("x", "pain_verbal", "pain", "0", None))), "Observation")[0]
+    known = TERMS.measure("pain_verbal")
+    assert known is not None
+    assert found["valueCodeableConcept"] == {"text": known.answers[Decimal(0)].text}
 
 
 def test_hostile_text_stays_text() -> None:

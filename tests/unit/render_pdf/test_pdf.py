@@ -175,7 +175,7 @@ def test_what_is_not_known_leaves_neither_hole_nor_label() -> None:
     for label in ("INS", "Objectifs", "Mesures", "Àlired'abord", "Identifiantslocaux", "Adressedupatient", "None", "–"):
         assert squeezed(label).casefold() not in text.casefold(), label
     assert squeezed("aucun professionnel désigné") in text
-    assert squeezed("née le 14 mars 2001 (24 ans)") in text
+    assert squeezed("née le 14 mars 2001, 24 ans") in text
 
 
 @pytest.mark.parametrize("kind", ["assessment", "treatment_summary"])
@@ -255,13 +255,27 @@ def test_a_template_that_fails_is_a_render_error() -> None:
 
 def test_alerts_stand_in_order_of_urgency() -> None:
     statement = model.StatementEntry(
-        "s", model.Concept("Drapeaux rouges"), model.Concept("Urgence", model.Code("red_flag_decision.urgence", "x", "Urgence")), NOW
+        "s",
+        model.Concept("Drapeaux rouges"),
+        model.Concept("Urgence", model.Code("red_flag_decision.urgence", "x", "Urgence")),
+        NOW,
     )
     event = model.AdverseEventEntry("e", "1", NOW.date(), "chute", "grave")
     referral = model.ReferralEntry("r", "urgences", NOW.date(), "fièvre", "urgence")
     found = alerts(with_section(entries=(event, statement, referral)), TERMS)
     assert [line["title"].split(" ")[0] for line in found] == ["Réorientation", "Drapeaux", "Événement"]
     assert alerts(assessment(), TERMS) == []
+
+
+def test_an_alarming_decision_brings_the_flags_that_led_to_it() -> None:
+    value = model.Concept("urgence", model.Code("red_flag_decision.urgence", "x", "urgence"))
+    told = model.Items(
+        (model.Span("recherchés"), model.Span("présents : fièvre"), model.Span("Décision", "s"), model.Span("39,5 °C"))
+    )
+    entry = model.StatementEntry("s", model.Concept("Décision"), value, NOW)
+    assert alerts(with_section(told, entries=(entry,)), TERMS) == [
+        {"rank": 1, "title": "Décision : urgence", "text": "présents : fièvre · 39,5 °C"}
+    ]
 
 
 def test_sides_of_one_measure_share_a_row() -> None:
