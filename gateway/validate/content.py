@@ -65,19 +65,20 @@ def _pdf(element: Element, data: bytes) -> Iterator[Finding]:
 
 
 def _links(view: View) -> Iterator[Finding]:
-    for element in view.find("//c:linkHtml | //c:section//c:reference[contains(@value,'://')]"):
+    for element in view.find("//c:linkHtml | //c:reference[contains(@value,'://')]"):
         yield found("CDA-060", element, "Lien dans le contenu", _NO_LINK, _RULE)
-    for element in view.find("//c:structuredBody//c:*[@href or @src or @onclick or @onload]"):
+    for element in view.find("//@href/.. | //@src/.. | //@onclick/.. | //@onload/.."):
         if element.tag != TAGS["linkHtml"]:
             yield found("CDA-060", element, "Lien ou script dans le contenu", _NO_LINK, _RULE)
 
 
 def _scripts(view: View) -> Iterator[Finding]:
+    for element in view.find("//x:* | //*[local-name()='script' or local-name()='SCRIPT']"):
+        yield found("CDA-060", element, "Script ou HTML dans le document", _NO_LINK, _RULE)
+    if not _SCRIPT.search(view.words):
+        return
     for element in view.root.iter(etree.Element):
-        name = etree.QName(element)
-        if name.localname.lower() == "script" or name.namespace == "http://www.w3.org/1999/xhtml":
-            yield found("CDA-060", element, "Script ou HTML dans le document", _NO_LINK, _RULE)
-        elif any(_SCRIPT.search(part) for part in _own_words(element)):
+        if any(_SCRIPT.search(part) for part in _own_words(element)):
             # escaped text is no script, but a careless viewer could make one of it
             message = "Texte qui se lit comme un script"
             yield found("CDA-063", element, message, _NO_LINK, _RULE, severity=Severity.WARNING)

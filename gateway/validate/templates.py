@@ -54,7 +54,7 @@ def _missing(section: Element, declared: list[str], rules: tuple[SectionRule, ..
 
 def _entries(view: View) -> Iterator[Finding]:
     known = _known(view)
-    for element in view.find("//c:entry//c:*[c:templateId]"):
+    for element in view.find("//c:structuredBody//c:*[c:templateId and not(self::c:section)]"):
         declared = _templates(element)
         french = [root for root in declared if root.startswith(ENTRIES)]
         for root in french:

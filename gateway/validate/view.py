@@ -15,7 +15,8 @@ from gateway.render.cda.profile import Profile
 from gateway.render.cda.xml import NS, TAGS
 
 Element = etree._Element  # noqa: SLF001 - lxml publishes its element class under this name only
-_PREFIXES = {"c": NS}
+_PREFIXES = {"c": NS, "x": "http://www.w3.org/1999/xhtml"}
+_ATTRIBUTES = etree.XPath("//@*", smart_strings=False)
 
 
 class Terms(Protocol):
@@ -39,7 +40,7 @@ class View:
     profile: Profile
 
     def find(self, path: str) -> list[Element]:
-        """Elements by an XPath in which `c:` is the HL7 namespace."""
+        """Elements by an XPath in which `c:` is the HL7 namespace and `x:` XHTML's."""
         found = self.root.xpath(path, namespaces=_PREFIXES)
         return [item for item in found if isinstance(item, etree._Element)] if isinstance(found, list) else []  # noqa: SLF001
 
@@ -51,6 +52,14 @@ class View:
     def sections(self) -> list[Element]:
         """Every section of the body, in order."""
         return self.find("//c:structuredBody//c:section")
+
+    @cached_property
+    def words(self) -> str:
+        """Every text of the document run together, then every attribute value, one a line."""
+        attributes = _ATTRIBUTES(self.root)
+        assert isinstance(attributes, list)
+        text = etree.tostring(self.root, method="text", encoding="unicode")
+        return "\n".join((text, *map(str, attributes)))
 
     @cached_property
     def anchors(self) -> dict[str, list[Element]]:

@@ -138,7 +138,8 @@ def test_without_saxon_the_advice_says_what_to_install(folder: Path, monkeypatch
     [
         '<pattern id="p" is-a="nobody"/>',
         '<pattern id="p"><rule context="h:a"><extends rule="nobody"/></rule></pattern>',
-        '<pattern><rule id="r" abstract="true"><extends rule="r"/></rule><rule context="*"><extends rule="r"/></rule></pattern>',
+        '<pattern><rule id="r" abstract="true"><extends rule="r"/></rule><rule context="*"><extends rule="r"/></rule>'
+        "</pattern>",
     ],
 )
 def test_a_schema_that_contradicts_itself_is_refused(folder: Path, tmp_path: Path, fault: str) -> None:
