@@ -86,7 +86,7 @@ class DmpChannel:
         outcome = await self._post_feed(ready, body, message_id, context)
         if outcome.verdict is Verdict.ACCEPTED:
             return outcome
-        if outcome.reason == f"DMP-{classify.DUPLICATE}":
+        if outcome.verdict is Verdict.IN_DOUBT and outcome.reason == f"DMP-{classify.DUPLICATE}":
             return classify.accepted(context, self._host, "DMP-ALREADY-THERE")
         return _still_in_doubt(outcome)
 
