@@ -116,9 +116,10 @@ def measures(oids: Mapping[str, str], local: str) -> dict[str, MeasureDef]:
         row["code"]: _measure(row, oids, local, by_site.get(row["code"], {}), answers.get(row["code"], {}))
         for row in rows("measures.csv", _MEASURES, ("code",), optional=_NO_CODE)
     }
-    for name in (*by_site, *answers):
-        if name not in found:
-            raise fault("measures.csv", "fichier", f"mesure inconnue « {name} » dans une table liée")
+    for file, linked in (("measures_by_site.csv", by_site), ("answers.csv", answers)):
+        unknown = [name for name in linked if name not in found]
+        if unknown:
+            raise fault(file, "fichier", f"mesure inconnue « {unknown[0]} »")
     return found
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from gateway import resources
-from gateway.errors import MappingError
+from gateway.errors import ConfigError, MappingError
 
 Row = Mapping[str, str]
 
@@ -86,6 +86,6 @@ def altered_files() -> list[str]:
 def _intact(entry: Mapping[str, Any]) -> bool:
     try:
         content = resources.read_bytes("mappings", *str(entry["path"]).split("/"))
-    except LookupError:
+    except ConfigError:
         return False
     return hashlib.sha256(content).hexdigest() == str(entry["sha256"])
