@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 GATEWAY = "gateway"
 
 
-def take_over(store: Store, account: str) -> list[str]:
+def take_over(store: Store, account: str, settle: float) -> list[str]:
     """Recover every delivery of an account whose worker role this process just got.
 
     The role is an OS lock: whoever held it before is gone, so nobody need wait for its leases to run out.
-    Returns the deliveries taken back.
+    `settle`: seconds before evidence is asked for. Returns the deliveries taken back.
     """
-    return store.recover(account=account, owner_gone=True)
+    return store.recover(account=account, owner_gone=True, settle=settle)
 
 
 def resume_misconfigured(store: Store, accounts: Sequence[str]) -> list[tuple[str, str]]:

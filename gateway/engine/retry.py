@@ -60,9 +60,14 @@ def _parts(reason: str) -> set[str]:
 
 
 def delay(failures: int, settings: RetrySettings, uniform: float) -> float:
-    """Seconds to wait after so many failures: the schedule's step with full jitter, its last step for ever after."""
-    step = settings.delays[min(failures, len(settings.delays) - 1)]
+    """Seconds to wait after so many failures: the schedule's step, with full jitter."""
+    step = _step(failures, settings)
     return max(SOONEST, step * uniform if settings.jitter else step)
+
+
+def _step(failures: int, settings: RetrySettings) -> float:
+    """A step of the schedule, its last one for ever after."""
+    return settings.delays[min(failures, len(settings.delays) - 1)]
 
 
 def judge(outcome: Outcome, case: Case, settings: RetrySettings, uniform: float) -> Result:
@@ -110,8 +115,11 @@ def _session(outcome: Outcome, case: Case, settings: RetrySettings, uniform: flo
     return _result(outcome, case, Event.SESSION_NEEDED, Transport.WAITING_FOR_SESSION)
 
 
-def _in_doubt(outcome: Outcome, case: Case, settings: RetrySettings, uniform: float) -> Result:
-    """Look for evidence after a while, by the same steps as a retry, for as long as it takes: doubt never expires."""
+def _in_doubt(outcome: Outcome, case: Case, settings: RetrySettings, _uniform: float) -> Result:
+    """Look for evidence after a while, by the same steps as a retry, for as long as it takes: doubt never expires.
+
+    Without jitter: asked too early, a server still at work on what it received would deny having it.
+    """
     asks = case.policy in {"query", "resend"}
     event = Event.DOUBT if case.kind == "send" else Event.STILL_IN_DOUBT
     asked = 0 if case.kind == "send" else case.progress.failures + 1
@@ -120,7 +128,7 @@ def _in_doubt(outcome: Outcome, case: Case, settings: RetrySettings, uniform: fl
         case,
         event,
         Transport.IN_DOUBT,
-        due_in=delay(asked, settings, uniform) if asks else None,
+        due_in=_step(asked, settings) if asks else None,
         progress=Progress(asked, case.progress.burned),
     )
 

@@ -245,7 +245,7 @@ class Worker:
                 raise refused
             try:
                 for account in self._owned:
-                    self._tell_recovered(recover.take_over(self._store, account))
+                    self._tell_recovered(recover.take_over(self._store, account, self._settings.retry.delays[0]))
                 yield
             finally:
                 self._owned.clear()
@@ -256,7 +256,10 @@ class Worker:
         if now - self._recovered_at >= self._settings.retry.lease / 3:
             self._recovered_at = now
             for account in sorted(self._owned):
-                self._tell_recovered(await asyncio.to_thread(_recover, self._store, account))
+                self._tell_recovered(await asyncio.to_thread(self._recover, account))
+
+    def _recover(self, account: str) -> list[str]:
+        return self._store.recover(account=account, settle=self._settings.retry.delays[0])
 
     def _resume(self) -> None:
         for account, channel in recover.resume_misconfigured(self._store, sorted(self._owned)):
@@ -325,10 +328,6 @@ def _landed(lane: Lane, task: asyncio.Task[None]) -> None:
     fault = None if task.cancelled() else task.exception()
     if fault is not None:  # our own fault: the delivery keeps its lease until recovery takes it back
         _LOG.error("flight_fault", extra={"account": lane.account, "error": type(fault).__name__})
-
-
-def _recover(store: Store, account: str) -> list[str]:
-    return store.recover(account=account)
 
 
 def _ways(account: AccountSettings) -> list[tuple[str, str, retry.Policy]]:

@@ -295,8 +295,11 @@ class Store(Protocol):
         """End an attempt. False: the delivery has moved on meanwhile; the result is journalled, the state stays."""
         ...
 
-    def recover(self, *, account: str | None = None, owner_gone: bool = False) -> list[str]:
-        """Take deliveries back from dead workers: expired leases, or all with `owner_gone`. Returns their ids."""
+    def recover(self, *, account: str | None = None, owner_gone: bool = False, settle: float = 0.0) -> list[str]:
+        """Take deliveries back from dead workers: expired leases, or all with `owner_gone`. Returns their ids.
+
+        Evidence of doubtful ones is asked for after `settle` seconds: the other side may still be at work on them.
+        """
         ...
 
     def act(self, delivery_id: str, action: Action, *, by: str, reason: str, means: str | None = None) -> DeliveryRow:

@@ -206,26 +206,27 @@ def _apply(work: Work, row: Row, result: Result, answer: dict[str, Any], fields:
         work.note("paused", account=row["account"], channel=row["channel"], reason=reason, by=GATEWAY)
 
 
-def recover(core: Core, account: str | None, owner_gone: bool) -> list[str]:
+def recover(core: Core, account: str | None, owner_gone: bool, settle: float) -> list[str]:
     """Take back what dead workers held: `sending` goes to retry, `transmitting` to `in_doubt`."""
     with core.write() as work:
         _mend_clock(work)
         rows = work.tx.all("deliveries_leased", account=account, all=owner_gone, now=work.ms)
         for row in rows:
-            _take_back(work, row)
+            _take_back(work, row, settle)
     return [row["id"] for row in rows]
 
 
-def _take_back(work: Work, row: Row) -> None:
+def _take_back(work: Work, row: Row, settle: float) -> None:
     lost = {"verdict": "lost", "reason": LOST, "text": None, "reference": None, "host": None}
     work.tx.run("attempt_end", delivery_id=row["id"], number=row["attempts"], now=work.ms, **lost)
     fields = {"attempt": row["attempts"], "fence": row["fence"], "worker": row["lease_owner"]}
     state = Transport(row["state"])
     if state is Transport.IN_DOUBT:
-        work.move(row, Event.STILL_IN_DOUBT, state, due_in=0, fields=fields, reason=row["reason"])
+        work.move(row, Event.STILL_IN_DOUBT, state, due_in=settle, fields=fields, reason=row["reason"])
     else:
         after = Transport.RETRY if state is Transport.SENDING else Transport.IN_DOUBT
-        work.move(row, Event.RECOVERED, after, due_in=0, fields=fields, reason=LOST)
+        due_in = settle if after is Transport.IN_DOUBT else 0
+        work.move(row, Event.RECOVERED, after, due_in=due_in, fields=fields, reason=LOST)
 
 
 def _mend_clock(work: Work) -> None:

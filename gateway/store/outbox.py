@@ -73,9 +73,9 @@ class Outbox:
         """See Store."""
         return claiming.record(self.core, claim, result)
 
-    def recover(self, *, account: str | None = None, owner_gone: bool = False) -> list[str]:
+    def recover(self, *, account: str | None = None, owner_gone: bool = False, settle: float = 0.0) -> list[str]:
         """See Store."""
-        return claiming.recover(self.core, account, owner_gone)
+        return claiming.recover(self.core, account, owner_gone, settle)
 
     def act(self, delivery_id: str, action: Action, *, by: str, reason: str, means: str | None = None) -> DeliveryRow:
         """See Store."""

@@ -117,6 +117,11 @@ def test_asking_again_waits_longer_each_time() -> None:
     assert waits == [120, 600, 3600, 21600, 21600]
 
 
+def test_evidence_is_never_asked_for_too_early() -> None:
+    result = retry.judge(Outcome(Verdict.IN_DOUBT, "DMP-DOUBT-LOST"), CASE, RetrySettings(), 0.0)
+    assert result.due_in == 30
+
+
 def test_a_server_out_of_reach_proves_no_absence() -> None:
     result = judge(Verdict.TRANSIENT, "DMP-CONNECT", replace(CASE, kind="resolve"))
     assert result.state is Transport.IN_DOUBT
