@@ -313,7 +313,10 @@ class Gateway:
 
     def _account(self, submission: Submission) -> AccountSettings | None:
         if self._settings is None:
-            return preview_account(submission.account, submission.author.rpps)
+            from gateway.identity.roots import environment_of
+
+            environment = environment_of(submission.patient.ins)
+            return preview_account(submission.account, submission.author.rpps, environment)
         return self._settings.find_account(submission.account)
 
     def _history(self, submission: Submission) -> EpisodeHistory | None:

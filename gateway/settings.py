@@ -194,13 +194,14 @@ class Settings(_Table):
         return next((a for a in self.account if a.id == account_id), None)
 
 
-def preview_account(account_id: str, rpps: str) -> AccountSettings:
+def preview_account(account_id: str, rpps: str, environment: Environment = Environment.TEST) -> AccountSettings:
     """An account made up so that a document can be previewed without configuration: nothing can be sent from it."""
     nowhere = Path("sans-configuration")
     tls = TlsSettings(ca_file=nowhere)
     return AccountSettings(
         id=account_id,
         rpps=rpps,
+        environment=environment,
         mailbox="apercu@apercu.invalid",
         display_name="APERCU",
         oid_root="2.25.0",

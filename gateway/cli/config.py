@@ -28,20 +28,12 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @app.command("show")
 def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Montre la configuration en vigueur, valeurs par défaut comprises ; les secrets restent dans leurs fichiers."""
-    from gateway.settings import load
+    """Montre chaque valeur en vigueur et d'où elle vient : fichier ou défaut. Aucun secret n'y figure."""
+    from gateway.settings import load, redacted
 
-    value = load(config).model_dump(mode="json")
+    values = redacted(load(config))
     if as_json:
-        print_json(value)
+        print_json(values)
         return
-    for line in _flat(value, ""):
-        print(line)
-
-
-def _flat(value: object, prefix: str) -> list[str]:
-    if isinstance(value, dict):
-        return [line for key, inner in value.items() for line in _flat(inner, f"{prefix}.{key}" if prefix else key)]
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [line for n, inner in enumerate(value) for line in _flat(inner, f"{prefix}[{n}]")]
-    return [f"{prefix} = {value}"]
+    for key, row in values.items():
+        print(f"{key} = {row['value']}  ({row['origin']})")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.records.people import Ins
 from gateway.settings import Environment
 
 
@@ -38,6 +39,13 @@ _ROOTS = (
 )
 INS_ROOTS: Mapping[str, InsRoot] = {root.oid: root for root in _ROOTS}
 """The four OIDs that designate an INS today."""
+
+
+def environment_of(ins: Ins | None) -> Environment:
+    """The world that an INS belongs to; test when there is none or its OID is not one of the four."""
+    root = INS_ROOTS.get(ins.oid) if ins else None
+    return root.environment if root else Environment.TEST
+
 
 INS_C_OID = "1.2.250.1.213.1.4.2"
 """The computed INS-C of before 2021: no longer an identity."""

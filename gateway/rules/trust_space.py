@@ -37,7 +37,8 @@ class TrustList:
     def allows(self, address: str) -> bool:
         """Whether the domain of a mail address is listed, exactly: a subdomain is another operator's affair."""
         _, at, domain = address.rpartition("@")
-        return bool(at) and domain.lower() in self.domains
+        # Lower-casing some letters outside ASCII (the Kelvin sign) yields ASCII ones: another domain would pass.
+        return bool(at) and domain.isascii() and domain.lower() in self.domains
 
 
 def load(path: Path) -> TrustList:

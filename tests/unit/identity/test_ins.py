@@ -6,7 +6,8 @@ import pytest
 
 from gateway.findings import Finding, Severity
 from gateway.identity.ins import check_patient, ins_may_leave
-from gateway.records.people import Patient
+from gateway.identity.roots import environment_of
+from gateway.records.people import Ins, Patient
 from gateway.settings import Environment
 from tests.unit.submission_samples import PRODUCTION_OID, TEST_OID, assessment
 
@@ -234,3 +235,12 @@ def test_no_message_repeats_a_trait() -> None:
         assert not [trait for trait in traits if trait in shown]
         assert finding.message
         assert finding.advice
+
+
+@pytest.mark.parametrize(
+    ("oid", "environment"),
+    [(TEST_OID, TEST), (DEMO_OID, TEST), (PRODUCTION_OID, PRODUCTION), (NIA_OID, PRODUCTION), ("1.2.3", TEST)],
+)
+def test_the_world_of_an_ins(oid: str, environment: Environment) -> None:
+    assert environment_of(Ins(matricule="201032227890155", oid=oid)) is environment
+    assert environment_of(None) is TEST

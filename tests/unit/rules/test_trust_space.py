@@ -91,6 +91,7 @@ def test_an_empty_list_and_an_absent_file(tmp_path: Path) -> None:
         ("a@sub.medecin.mssante.fr", False),
         ("a@medecin.mssante.fr.evil.com", False),
         ("a@gmail.com", False),
+        ("a@\u212aine.mssante.fr", False),
         ("medecin.mssante.fr", False),
         ("a@b@medecin.mssante.fr", True),
         ("a@medecin.mssante.fr@gmail.com", False),
@@ -98,7 +99,7 @@ def test_an_empty_list_and_an_absent_file(tmp_path: Path) -> None:
     ],
 )
 def test_only_listed_domains_are_allowed(tmp_path: Path, address: str, *, allowed: bool) -> None:
-    found = trust_space.load(write(tmp_path, f"{HEADER}medecin.mssante.fr\n"))
+    found = trust_space.load(write(tmp_path, f"{HEADER}medecin.mssante.fr\nkine.mssante.fr\n"))
     assert found.allows(address) is allowed
 
 
