@@ -71,7 +71,8 @@ def _custodian(document: Element, header: Header) -> None:
 
 def _recipient(scope: Scope, document: Element, person: Professional) -> None:
     recipient = add(add(document, "informationRecipient"), "intendedRecipient")
-    add(recipient, "id", root=person.id.root, extension=person.id.extension)
+    if person.rpps:  # another identifier would be no PS_IdNat: the structuration minimale wants that one or none
+        add(recipient, "id", root=person.id.root, extension=person.id.extension)
     write_address(recipient, person.address)
     write_telecoms(recipient, person.telecoms)
     write_person(recipient, "informationRecipient", person.name)

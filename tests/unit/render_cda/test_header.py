@@ -142,6 +142,14 @@ def test_several_addressees_are_all_there_and_no_medecin_traitant_means_no_parti
     assert root.find("c:participant", NS) is None
 
 
+def test_an_addressee_without_rpps_carries_no_identifier() -> None:
+    nurse = replace(samples.DOCTOR, id=Id("1.2.250.1.99999", "autre"), rpps="")
+    addressee = replace(samples.HEADER.addressees[0], professional=nurse)
+    root = rendered(replace(samples.HEADER, addressees=(addressee,)))
+    assert values(root, "//c:intendedRecipient/c:id/@root") == []
+    assert values(root, "//c:intendedRecipient//c:family/text()") == ["MEDTEST"]
+
+
 @pytest.mark.parametrize(
     ("lines", "parts"),
     [
