@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_GRAVITY = {"grave": 1, "moderee": 2, "legere": 3}
+"""Place of an undesirable event in the box at the top, after a reorientation (0)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -168,7 +171,7 @@ def _alert(document: ClinicalDocument, entry: Entry, terminology: Terminology) -
         case AdverseEventEntry():
             severity = f"{words['severity']} {terminology.label('severity', entry.severity)}"
             title = f"{words['adverse']} ({short_date(entry.day)}, {severity}) : {entry.kind}"
-            return {"rank": 2, "title": title, "text": entry.detail or ""}
+            return {"rank": _GRAVITY[entry.severity], "title": title, "text": entry.detail or ""}
         case _:
             return None
 

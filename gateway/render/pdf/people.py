@@ -106,19 +106,26 @@ def contact(point: Telecom) -> str:
     return digits
 
 
-def recipients(header: Header, limit: int, length: int, terminology: Terminology) -> list[str]:
+def recipients(header: Header, limit: int, length: int, terminology: Terminology) -> list[dict[str, str]]:
     """The first recipients with their roles, and how many more there are."""
-    found = [clip(recipient(addressee, terminology), length) for addressee in header.addressees]
+    found = [
+        {"name": clip(full_name(one.professional.name), length), "role": clip(function(one, terminology), length)}
+        for one in header.addressees
+    ]
     more = len(found) - limit
-    return found if more <= 0 else [*found[:limit], wording()["words"]["more"].format(n=more)]
+    return found if more <= 0 else [*found[:limit], {"name": wording()["words"]["more"].format(n=more), "role": ""}]
 
 
 def recipient(addressee: Addressee, terminology: Terminology) -> str:
     """Name, specialty and role of one recipient."""
+    return f"{full_name(addressee.professional.name)}, {function(addressee, terminology)}"
+
+
+def function(addressee: Addressee, terminology: Terminology) -> str:
+    """Specialty and role of one recipient."""
     # A number tells two recipients of one role apart.
     role = terminology.wording("recipient_role", addressee.role.rstrip("0123456789").rstrip("_"))
-    parts = (full_name(addressee.professional.name), addressee.professional.specialty, role)
-    return ", ".join(part for part in parts if part)
+    return ", ".join(part for part in (addressee.professional.specialty, role) if part)
 
 
 def footer(header: Header) -> str:

@@ -194,7 +194,7 @@ def test_the_first_page_never_overflows(kind: str) -> None:
     # The page of the narrative opens with its own heading: what stands before is one page.
     assert "Document complet" not in found[0]
     assert "Document complet" in found[1]
-    assert "en page suivante" in found[0]
+    assert squeezed("dans le document complet") in squeezed(found[0])
     assert len(found) < 40
 
 
@@ -263,7 +263,10 @@ def test_alerts_stand_in_order_of_urgency() -> None:
     event = model.AdverseEventEntry("e", "1", NOW.date(), "chute", "grave")
     referral = model.ReferralEntry("r", "urgences", NOW.date(), "fièvre", "urgence")
     found = alerts(with_section(entries=(event, statement, referral)), TERMS)
-    assert [line["title"].split(" ")[0] for line in found] == ["Réorientation", "Drapeaux", "Événement"]
+    assert [line["title"].split(" ")[0] for line in found] == ["Réorientation", "Événement", "Drapeaux"]
+    light = dataclasses.replace(event, severity="legere")
+    found = alerts(with_section(entries=(light, event, statement)), TERMS)
+    assert ["légère" in line["title"] for line in found] == [False, False, True]
     assert alerts(assessment(), TERMS) == []
 
 
@@ -276,6 +279,15 @@ def test_an_alarming_decision_brings_the_flags_that_led_to_it() -> None:
     assert alerts(with_section(told, entries=(entry,)), TERMS) == [
         {"rank": 1, "title": "Décision : urgence", "text": "présents : fièvre · 39,5 °C"}
     ]
+
+
+def test_why_nothing_could_be_measured_stands_on_the_first_page() -> None:
+    told = model.Paragraph(model.Span("Mesures non réalisables : douleur trop forte"))
+    assert "douleur trop forte" in pages(render(with_section(told, key="functional_status"), TERMS))[0]
+    with_measure = with_section(
+        told, entries=(measure("m", "pain_nrs", "pain", "9", "{score}"),), key="functional_status"
+    )
+    assert "douleur trop forte" not in pages(render(with_measure, TERMS))[0]
 
 
 def test_sides_of_one_measure_share_a_row() -> None:
