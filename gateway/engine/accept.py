@@ -106,10 +106,16 @@ def _submission(store: Store, row: DocumentRow) -> Submission | None:
 
 
 def _sessions(submission: Submission) -> int:
-    done = submission.access.episode.sessions_already_done
-    return done + len(getattr(submission.document, "sessions", ()))
+    # The number that the author declares: the list of sessions beside it may be left out.
+    done = getattr(submission.document, "sessions_done", 0)
+    return submission.access.episode.sessions_already_done + int(done)
 
 
 def _past(submissions: Iterable[Submission]) -> list[PastEpisode]:
-    episodes = {s.access.episode.id: s.access.episode for s in submissions}
-    return [PastEpisode(id=episode.id, start=episode.start) for episode in episodes.values()]
+    episodes = {s.access.episode.id: s for s in submissions}
+    return [PastEpisode(id=key, start=s.access.episode.start, region=_region(s)) for key, s in episodes.items()]
+
+
+def _region(submission: Submission) -> str | None:
+    site = submission.document.body_site
+    return site.label if site else None
