@@ -68,7 +68,9 @@ def _format_agrees(entry: RegistryObject, header: CdaHeader) -> bool:
 
 def _patient(entry: RegistryObject, header: CdaHeader) -> Iterator[tuple[str, bool, str]]:
     stated = "recordTarget/patientRole"
-    yield "patientId", _names(entry.identifier(ebrim.ENTRY_PATIENT), header.patient.ins), f"{stated}/id"
+    # A document without INS travels by mail under the local id; the DMP asks for an INS elsewhere.
+    named = header.patient.ins or header.patient.ids
+    yield "patientId", _names(entry.identifier(ebrim.ENTRY_PATIENT), named), f"{stated}/id"
     yield "sourcePatientId", _names(entry.slot("sourcePatientId"), header.patient.ids), f"{stated}/id"
     info = dict(value.partition("|")[::2] for value in reversed(entry.slots.get("sourcePatientInfo", ())))
     births = [v for v in entry.slots.get("sourcePatientInfo", ()) if v.startswith("PID-5|") and v.endswith("^L")]

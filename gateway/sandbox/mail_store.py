@@ -78,9 +78,7 @@ class MailStore:
 
     def _mailbox(self, address: str) -> Path:
         name, _, domain = address.lower().rpartition("@")
-        # quote leaves dots alone: a name made of dots only would leave the folder.
-        parts = [quote(part, safe="").replace("..", "%2E%2E") or "_" for part in (domain, name)]
-        return self._folder.joinpath(*parts)
+        return self._folder / _folder_name(domain) / _folder_name(name)
 
     def mailboxes(self) -> list[Path]:
         """Folders of the mailboxes that received something."""
@@ -102,6 +100,12 @@ class MailStore:
         """(mailbox, Message-ID) received more than once, with the count (SMTP removes no duplicate)."""
         counts = Counter((mail.rcpt, mail.message_id) for mail in self.all_messages())
         return {key: count for key, count in counts.items() if count > 1}
+
+
+def _folder_name(part: str) -> str:
+    """A name that is one folder; quote leaves dots alone, and `..` would climb."""
+    name = quote(part, safe="") or "_"
+    return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
 def _message_id(content: bytes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from gateway.sandbox import ebrim
 from gateway.sandbox.ebrim import Author, Code, RegistryObject
@@ -46,46 +47,71 @@ def is_signature(entry: RegistryObject) -> bool:
     return code is not None and [code.code, code.scheme] == facts()["signature_entry"]["class"]
 
 
-def check_set(submission_set: RegistryObject) -> list[Problem]:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What differs between the DMP and an XDM archive sent by mail (spec mssante §2.3).
+
+    `ins_required`: patientId must be an INS (a mail may name the patient by a local id).
+    `refused_types`: document types of JDV_J07 that are not the DMP's (JDV_J66).
+    `one_mask`: MASQUE_PS and INVISIBLE_PATIENT may not be cumulated (EX_2.1-1050).
+    """
+
+    ins_required: bool
+    refused_types: frozenset[str]
+    one_mask: bool
+
+    def check_patient(self, value: str) -> None:
+        """Raise ValueError unless the value names a patient as these rules want."""
+        if self.ins_required:
+            check_ins(value)
+        else:
+            check_patient_id(value)
+
+
+DMP_RULES = Rules(True, frozenset(facts()["types_refused_by_dmp"]), True)
+MAIL_RULES = Rules(False, frozenset(), False)
+
+
+def check_set(submission_set: RegistryObject, rules: Rules = DMP_RULES) -> list[Problem]:
     """Defects of a submission set's own attributes."""
-    return list(_set_problems(submission_set))
+    return list(_set_problems(submission_set, rules))
 
 
-def check_entry(entry: RegistryObject) -> list[Problem]:
+def check_entry(entry: RegistryObject, rules: Rules = DMP_RULES) -> list[Problem]:
     """Defects of a document entry's own attributes."""
-    return list(_entry_problems(entry))
+    return list(_entry_problems(entry, rules))
 
 
 def _bad(owner: RegistryObject, attribute: str, message: str) -> Problem:
     return Problem(REGISTRY_METADATA, f"{owner.label}/{attribute}", f"{attribute} : {message}")
 
 
-def _set_problems(owner: RegistryObject) -> Iterator[Problem]:
+def _set_problems(owner: RegistryObject, rules: Rules) -> Iterator[Problem]:
     yield from _slots_known(owner, _SET_SLOTS)
     yield from _slot(owner, "submissionTime", check_utc)
     yield from _identifier(owner, ebrim.SET_UNIQUE, "uniqueId", _check_oid)
     yield from _identifier(owner, ebrim.SET_SOURCE, "sourceId", _check_oid)
-    yield from _identifier(owner, ebrim.SET_PATIENT, "patientId", check_ins)
+    yield from _identifier(owner, ebrim.SET_PATIENT, "patientId", rules.check_patient)
     yield from _authors(owner, most=1)
     yield from _one_code(owner, ebrim.SET_CONTENT_TYPE, "contentTypeCode", _check_content_type)
 
 
-def _entry_problems(owner: RegistryObject) -> Iterator[Problem]:
+def _entry_problems(owner: RegistryObject, rules: Rules) -> Iterator[Problem]:
     yield from _slots_known(owner, _ENTRY_SLOTS)
     yield from _plain_attributes(owner)
     yield from _slot(owner, "creationTime", check_utc)
     yield from _service_times(owner)
     yield from _slot(owner, "legalAuthenticator", check_person)
-    yield from _slot(owner, "sourcePatientId", _check_source_patient)
+    yield from _slot(owner, "sourcePatientId", check_patient_id)
     yield from _source_patient_info(owner)
     yield from _identifier(owner, ebrim.ENTRY_UNIQUE, "uniqueId", _check_document_id)
-    yield from _identifier(owner, ebrim.ENTRY_PATIENT, "patientId", check_ins)
+    yield from _identifier(owner, ebrim.ENTRY_PATIENT, "patientId", rules.check_patient)
     yield from _authors(owner, most=None)
-    checker = _signature_codes() if is_signature(owner) else _document_codes()
+    checker = _signature_codes() if is_signature(owner) else _document_codes(rules)
     for scheme, name in _ONE_CODE.items():
         yield from _one_code(owner, scheme, name, checker.get(scheme, _any_code))
     yield from _class_of_type(owner)
-    yield from _confidentiality(owner)
+    yield from _confidentiality(owner, rules)
     if is_signature(owner):
         yield from _signature_entry(owner)
 
@@ -169,8 +195,11 @@ def check_ins(value: str) -> None:
         raise ValueError("clé du matricule INS fausse")
 
 
-def _check_source_patient(value: str) -> None:
+def check_patient_id(value: str) -> None:
+    """Raise ValueError unless the value is an INS (NH) or an identifier of the sender (PI)."""
     patient = parse_cx(value)
+    if patient.type == "NH":
+        check_ins(value)
     if (patient.type == "NH") != (patient.oid in facts()["ins_oids"]) or patient.type not in {"NH", "PI"}:
         raise ValueError("identifiant local (PI) sous l'OID de l'émetteur, ou INS (NH), attendu")
 
@@ -246,12 +275,11 @@ def _check_content_type(code: Code) -> bool:
     return known.get(code.code) == code.scheme or in_set("J02", code.code, code.scheme)
 
 
-def _document_codes() -> dict[str, _CodeCheck]:
+def _document_codes(rules: Rules) -> dict[str, _CodeCheck]:
     known = facts()
-    refused = known["types_refused_by_dmp"]
     return {
         ebrim.CLASS_CODE: lambda c: c.code in known["class_codes"] and c.scheme == known["class_scheme"],
-        ebrim.TYPE_CODE: lambda c: in_set("J07", c.code, c.scheme) and c.code not in refused,
+        ebrim.TYPE_CODE: lambda c: in_set("J07", c.code, c.scheme) and c.code not in rules.refused_types,
         ebrim.FORMAT_CODE: lambda c: known["formats"].get(c.code) == c.scheme,
         ebrim.FACILITY: lambda c: in_set("J02", c.code, c.scheme),
         ebrim.PRACTICE: lambda c: in_set("J04", c.code, c.scheme),
@@ -279,7 +307,7 @@ def _class_of_type(owner: RegistryObject) -> Iterator[Problem]:
         yield _bad(owner, "classCode", f"classe {wanted} attendue pour le type {kind.code} (ASS_X16)")
 
 
-def _confidentiality(owner: RegistryObject) -> Iterator[Problem]:
+def _confidentiality(owner: RegistryObject, rules: Rules) -> Iterator[Problem]:
     codes = owner.codes.get(ebrim.CONFIDENTIALITY, [])
     known = facts()
     if not 1 <= len(codes) <= 4 or len({code.code for code in codes}) != len(codes):
@@ -290,7 +318,7 @@ def _confidentiality(owner: RegistryObject) -> Iterator[Problem]:
     if codes[0].scheme != known["base_confidentiality_scheme"]:
         yield _bad(owner, "confidentialityCode", "le premier code est celui du CDA (N, R ou V)")
     masks = {code.code for code in codes[1:]}
-    if not is_signature(owner) and {"MASQUE_PS", "INVISIBLE_PATIENT"} <= masks:
+    if rules.one_mask and not is_signature(owner) and {"MASQUE_PS", "INVISIBLE_PATIENT"} <= masks:
         where = f"{owner.label}/confidentialityCode"
         yield Problem(POLICY, where, "MASQUE_PS et INVISIBLE_PATIENT ne se cumulent pas (EX_2.1-1050)")
 

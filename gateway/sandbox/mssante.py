@@ -175,7 +175,7 @@ class _Handler:
 
     def _accept(self, envelope: Envelope) -> str:
         content = envelope.original_content or b""
-        problems: Sequence[Problem] = check_mail(content, [*envelope.rcpt_tos])
+        problems: Sequence[Problem] = check_mail(content, str(envelope.mail_from), envelope.rcpt_tos)
         if problems and self.options.strict:
             return self._no(str(envelope.mail_from), f"554 5.6.0 {_ascii(problems[0])}")
         ids = self.store.keep(str(envelope.mail_from), envelope.rcpt_tos, content, problems)

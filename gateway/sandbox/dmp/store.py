@@ -132,10 +132,12 @@ class DmpStore:
         self._clock = clock
         self._lock = threading.RLock()
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA synchronous=FULL")
+        # One process writes. NORMAL survives the death of the process, and a sandbox need not survive a power cut.
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA foreign_keys=ON")
         schema = files("gateway.sandbox.dmp").joinpath("schema.sql").read_text(encoding="utf-8")
-        self._db.executescript(schema)
+        self._db.executescript(f"BEGIN; {schema} COMMIT;")
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
