@@ -173,3 +173,13 @@ def preflight(
         return run.stdout.splitlines()
 
     return check
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificates of a sandbox for every author of the fixtures, made once."""
+    from tests.integration.practice import open_practice
+
+    folder = tmp_path_factory.mktemp("certificates")
+    open_practice(folder).box.close()
+    return folder / "sandbox" / "pki"

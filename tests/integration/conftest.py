@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,13 +19,3 @@ def real_mail(needs: Callable[..., None]) -> Iterator[RealMail]:
 
     with mailserver.running() as mail:
         yield mail
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificates of a sandbox for every author of the fixtures, made once."""
-    from tests.integration.practice import open_practice
-
-    folder = tmp_path_factory.mktemp("certificates")
-    open_practice(folder).box.close()
-    return folder / "sandbox" / "pki"
