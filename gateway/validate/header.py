@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from gateway.findings import Finding, Severity
 from gateway.render.cda.xml import TAGS, XSI_TYPE
@@ -86,6 +87,7 @@ _EXACT = (
     "/c:ClinicalDocument/c:author/c:time",
     "/c:ClinicalDocument/c:legalAuthenticator/c:time",
 )
+_DIGITS = re.compile(r"[.+-]")
 _TIMED = len("2026010514")
 """From this length on a timestamp says an hour, and an hour without zone is wrong for somebody."""
 
@@ -117,8 +119,45 @@ def _is_time(element: Element) -> bool:
     return local_name(parent) in _PERIODS or "TS" in (parent.get(XSI_TYPE) or "")
 
 
+def _order(view: View) -> Iterator[Finding]:
+    """An end before its start; the suites look at the header only."""
+    for period in view.find("//c:*[c:low/@value and c:high/@value]"):
+        low, high = child(period, "low"), child(period, "high")
+        if low is not None and high is not None and _is_time(low) and _ends_early(low, high):
+            message = "La fin précède le début"
+            yield found("CDA-028", period, message, "Vérifier les deux dates.", "HL7 IVL_TS")
+
+
+def _ends_early(low: Element, high: Element) -> bool:
+    """Compared to the precision that both share: by day, or as instants when both say an hour."""
+    start, stop = _TS.fullmatch(low.get("value") or ""), _TS.fullmatch(high.get("value") or "")
+    if start is None or stop is None:
+        return False
+    first, last = _DIGITS.split(start[0])[0], _DIGITS.split(stop[0])[0]
+    shared = min(len(first), len(last))
+    if shared < _TIMED or start["zone"] is None or stop["zone"] is None:
+        return last[:shared] < first[:shared]
+    try:
+        return _instant(last, stop["zone"]) < _instant(first, start["zone"])
+    except ValueError:  # the thirty-second of a month: digits, but no date
+        return False
+
+
+def _instant(digits: str, zone: str) -> datetime:
+    return datetime.strptime(digits.ljust(14, "0") + zone, "%Y%m%d%H%M%S%z")
+
+
 def _is_birth(element: Element) -> bool:
     return local_name(element) == "birthTime"
 
 
-RULES: tuple[Rule, ...] = (_professionals, _structures, _professions, _persons, _medecin_traitant, _version, _zones)
+RULES: tuple[Rule, ...] = (
+    _professionals,
+    _structures,
+    _professions,
+    _persons,
+    _medecin_traitant,
+    _version,
+    _zones,
+    _order,
+)

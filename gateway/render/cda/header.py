@@ -118,7 +118,8 @@ def _encounter(scope: Scope, document: Element, header: Header) -> None:
 
 
 def _period(parent: Element, header: Header) -> None:
+    """Start and end of the care; an end equal to the start says nothing and is refused by the suites."""
     period = add(parent, "effectiveTime")
     add(period, "low", value=timestamp(header.service_start))
-    if header.service_stop is not None:
+    if header.service_stop is not None and header.service_stop != header.service_start:
         add(period, "high", value=timestamp(header.service_stop))

@@ -35,20 +35,18 @@ def write_address(parent: Element, address: PostalAddress | None) -> None:
 
 
 def write_telecoms(parent: Element, telecoms: Sequence[Telecom]) -> None:
-    """<telecom>s, in their order."""
-    for telecom in telecoms:
+    """<telecom>s, in their order; the structuration minimale refuses the same one twice."""
+    for telecom in dict.fromkeys(telecoms):
         add(parent, "telecom", value=telecom.value, use=telecom.use)
 
 
 def write_person(parent: Element, name: str, person: PersonName) -> None:
     """A person with prefix (JDV_J245), given, family, suffix (JDV_J246)."""
     names = add(add(parent, name), "name")
-    if person.prefix is not None:
-        add_text(names, "prefix", person.prefix)
-    add_text(names, "given", person.given)
-    add_text(names, "family", person.family)
-    if person.suffix is not None:
-        add_text(names, "suffix", person.suffix)
+    parts = (("prefix", person.prefix), ("given", person.given), ("family", person.family), ("suffix", person.suffix))
+    for part, text in parts:
+        if text:  # an empty particle is a warning of the structuration minimale
+            add_text(names, part, text)
 
 
 def write_structure(
@@ -93,7 +91,7 @@ def write_patient(scope: Scope, parent: Element, patient: PatientIdentity, techn
     role = add(add(parent, "recordTarget"), "patientRole")
     if patient.ins is not None:
         add(role, "id", root=patient.ins.root, extension=patient.ins.extension)
-    for local in patient.local_ids:
+    for local in dict.fromkeys(patient.local_ids):  # twice the same is an error of the structuration minimale
         add(role, "id", root=local.root, extension=local.extension)
     if patient.ins is None and not patient.local_ids:
         add(role, "id", root=technical_root, extension="patient")
@@ -108,13 +106,13 @@ def write_patient(scope: Scope, parent: Element, patient: PatientIdentity, techn
 
 def _patient_name(name: Element, patient: PatientIdentity) -> None:
     add_text(name, "family", patient.birth_family, qualifier="BR")
-    if patient.birth_given:
+    if any(patient.birth_given):
         add_text(name, "given", " ".join(patient.birth_given))
     if patient.first_given:
         add_text(name, "given", patient.first_given, qualifier="BR")
-    if patient.used_family is not None:
+    if patient.used_family:
         add_text(name, "family", patient.used_family, qualifier="CL")
-    if patient.used_given is not None:
+    if patient.used_given:
         add_text(name, "given", patient.used_given, qualifier="CL")
 
 

@@ -126,6 +126,12 @@ MUTATIONS = (
     Mutation("day-only", put("/*/c:effectiveTime", "value", "20260105"), "CDA-026", gap=True),
     Mutation("no-zone-in-entry", put("//c:encounter/c:effectiveTime", "value", "202601051430"), "CDA-026", gap=True),
     Mutation("iso-date", put("//c:encounter/c:effectiveTime", "value", "2026-01-05"), "CDA-027"),
+    Mutation(
+        "end-before-start",
+        put("//c:observation[@moodCode='GOL']/c:effectiveTime/c:high", "value", "20250101"),
+        "CDA-028",
+        gap=True,
+    ),
     # -- codes
     Mutation("type-display", put("/*/c:code", "displayName", "Synthèse médicale"), "CDA-030", gap=True),
     Mutation("type-system", put("/*/c:code", "codeSystem", "2.16.840.1.113883.6.96"), "CDA-031", gap=True),

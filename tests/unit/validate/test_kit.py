@@ -44,6 +44,8 @@ INCLUDED = """<pattern xmlns="http://purl.oclc.org/dsdl/schematron" id="third">
   <let name="limit" value="9"/>
   <rule context="h:list"><assert test="$limit = 9">alias</assert></rule></pattern>"""
 EMPTY = f"{HEAD.format(phase='')}{NS}</schema>"
+CIRCLE = """<pattern><rule id="r" abstract="true"><extends rule="r"/></rule>
+<rule context="*"><extends rule="r"/></rule></pattern>"""
 SCHEMA_XSD = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:hl7-org:v3"
   elementFormDefault="qualified"><xs:element name="a"><xs:complexType><xs:sequence>
   <xs:any minOccurs="0" maxOccurs="unbounded" processContents="skip"/></xs:sequence>
@@ -138,8 +140,7 @@ def test_without_saxon_the_advice_says_what_to_install(folder: Path, monkeypatch
     [
         '<pattern id="p" is-a="nobody"/>',
         '<pattern id="p"><rule context="h:a"><extends rule="nobody"/></rule></pattern>',
-        '<pattern><rule id="r" abstract="true"><extends rule="r"/></rule><rule context="*"><extends rule="r"/></rule>'
-        "</pattern>",
+        CIRCLE,
     ],
 )
 def test_a_schema_that_contradicts_itself_is_refused(folder: Path, tmp_path: Path, fault: str) -> None:

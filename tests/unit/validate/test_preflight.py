@@ -13,7 +13,7 @@ from gateway.render.cda import render
 from gateway.validate import parsing, preflight
 from gateway.validate.view import place
 from tests.unit.render_cda import samples
-from tests.unit.validate.mutations import MUTATIONS, Mutation, level_1, mutate
+from tests.unit.validate.mutations import MUTATIONS, Mutation, get, level_1, level_3, mutate
 
 
 def codes(cda: bytes) -> list[str]:
@@ -130,3 +130,24 @@ def test_errors_come_first() -> None:
 def test_places_count_sisters_only_where_there_are_some() -> None:
     root = etree.fromstring("<a><b/><c/><b/></a>")
     assert [place(item) for item in root] == ["/a/b[1]", "/a/c", "/a/b[2]"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "early"),
+    [
+        ("20260105", "20260105", False),
+        ("20260105", "20260104", True),
+        ("20260105", "20260105093000+0100", False),
+        ("20260105093000+0100", "20260105", False),
+        ("20260105093000+0100", "20260105092959+0100", True),
+        ("20260105093000+0100", "20260105090000+0000", False),  # 10:00 in the zone of the start
+        ("20260105093000+0000", "20260105100000+0100", True),
+        ("202601", "2025", True),
+        ("20260105250000+0100", "20260105093000+0100", False),  # no such hour: another rule's matter
+    ],
+)
+def test_an_end_before_its_start(low: str, high: str, *, early: bool) -> None:
+    root = level_3()
+    for name, value in (("low", low), ("high", high)):
+        get(root, f"//c:observation[@moodCode='GOL']/c:effectiveTime/c:{name}").set("value", value)
+    assert ("CDA-028" in codes(etree.tostring(root))) is early
