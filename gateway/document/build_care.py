@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gateway.document import build_measures as measures
 from gateway.document import build_words as words
+from gateway.document.build_codes import goals_start
 from gateway.document.build_frame import Frame, items, labelled, paragraph
 from gateway.document.model import (
     ActEntry,
@@ -163,9 +164,7 @@ def care_plan(frame: Frame) -> Section | None:
     clinical = frame.clinical
     goals = list(enumerate(clinical.goals, start=1))
     blocks: list[Block | None] = [_goal_table(goals, frame)]
-    entries: list[Entry] = [
-        GoalEntry(f"objectif-{place}", goal.text, frame.day, goal.due, goal.reached) for place, goal in goals
-    ]
+    entries: list[Entry] = [_goal(frame, place, goal) for place, goal in goals]
     if clinical.plan is not None:
         blocks += _plan(frame, clinical.plan)
         entries += _planned(frame, clinical.plan)
@@ -173,6 +172,11 @@ def care_plan(frame: Frame) -> Section | None:
         blocks.append(paragraph(_referral_text(frame), "reorientation"))
         entries.append(_referral(frame))
     return frame.section("care_plan", blocks, entries)
+
+
+def _goal(frame: Frame, place: int, goal: Goal) -> GoalEntry:
+    """A goal runs from the assessment: this one, or the one at the beginning of the period of a summary."""
+    return GoalEntry(f"objectif-{place}", goal.text, goals_start(frame.clinical), goal.due, goal.reached)
 
 
 def _goal_table(goals: Sequence[tuple[int, Goal]], frame: Frame) -> Table | None:

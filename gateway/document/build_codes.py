@@ -1,10 +1,12 @@
-"""Codes that the input names and that must exist in a national value set before a header can carry them."""
+"""What must hold before a document can be built: codes of the national value sets, goals that end after they begin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from gateway.findings import Finding, error
+from gateway.records.clinical import Assessment, TreatmentSummary
 from gateway.records.submission import Submission
 from gateway.terminology import Terminology
 
@@ -12,12 +14,30 @@ _SOURCE = "CI-SIS structuration minimale"
 
 
 def check(submission: Submission, terminology: Terminology) -> list[Finding]:
-    """`DOC-001` to `DOC-003` for a code that its value set does not hold: the document could not be understood."""
-    return [
+    """`DOC-001` to `DOC-003`: a code that its value set does not hold. `DOC-004`: a goal due before it begins.
+
+    All of them are errors: the document could not be understood, or the preflight would refuse it.
+    """
+    unknown = [
         error(code, path, f"Code inconnu de {name} : {value}.", advice, _SOURCE)
         for code, path, name, set_name, value, advice in _named(submission)
         if not terminology.has_value(set_name, value)
     ]
+    return [*unknown, *_late(submission)]
+
+
+def _late(submission: Submission) -> Iterator[Finding]:
+    clinical = submission.document
+    start = goals_start(clinical)
+    for place, goal in enumerate(clinical.goals):
+        if goal.due is not None and goal.due < start:
+            message = "Échéance d'un objectif avant le début des soins."
+            yield error("DOC-004", f"/document/goals/{place}/due", message, "Corriger la date.", "HL7 IVL_TS")
+
+
+def goals_start(clinical: Assessment | TreatmentSummary) -> date:
+    """The day goals run from: the assessment, or the beginning of the period that a summary describes."""
+    return clinical.period.start if isinstance(clinical, TreatmentSummary) else clinical.date.date()
 
 
 def _named(submission: Submission) -> Iterator[tuple[str, str, str, str, str, str]]:
