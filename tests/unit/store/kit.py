@@ -60,7 +60,7 @@ def mail(role: str = "medecin_traitant", **changes: Any) -> PlannedDelivery:
 
 def dmp(**changes: Any) -> PlannedDelivery:
     parts = (Blob("metadata", "application/xml", b"<m/>"), Blob("document", "application/xml", b"<cda/>"))
-    return replace(mail("dmp"), destination="dmp", channel="dmp", parts=parts, **changes)
+    return replace(mail("dmp"), **({"destination": "dmp", "channel": "dmp", "parts": parts} | changes))
 
 
 def request(name: str = "a", *deliveries: PlannedDelivery, **changes: Any) -> AcceptRequest:
