@@ -11,6 +11,7 @@ from gateway.records.base import Date, Flag, Line, MailAddress, Record, one_line
 
 Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$", max_length=128)]
 Digits11 = Annotated[str, StringConstraints(pattern=r"^[0-9]{11}$")]
+CodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{1,30}$")]
 Cog = Annotated[str, StringConstraints(pattern=r"^([0-9]{2}|2[AB])[0-9]{3}$")]
 
 
@@ -116,7 +117,7 @@ class Author(Record):
     family: Line
     given: Line
     civility: Civility | None = None
-    profession: Line = Field(default="G15_70", description="Code of JDV_J01.")
+    profession: CodeText = Field(default="G15_70", description="Code of JDV_J01.")
     phone: Line | None = None
 
 
@@ -144,8 +145,8 @@ class Organization(Record):
     name: Line
     address: Address | None = None
     phone: Line | None = None
-    facility_type: Line = Field(default="SA07", description="Code of JDV_J02, SA07 = cabinet individuel.")
-    practice_setting: Line = Field(default="AMBULATOIRE", description="Code of JDV_J04.")
+    facility_type: CodeText = Field(default="SA07", description="Code of JDV_J02, SA07 = cabinet individuel.")
+    practice_setting: CodeText = Field(default="AMBULATOIRE", description="Code of JDV_J04.")
 
 
 class RecipientRole(StrEnum):
@@ -167,7 +168,7 @@ class Recipient(Record):
     family: Line | None = None
     given: Line | None = None
     civility: Civility | None = None
-    profession: Line | None = Field(default=None, description="Code of JDV_J01, G15_10 = physician.")
+    profession: CodeText | None = Field(default=None, description="Code of JDV_J01, G15_10 = physician.")
     specialty: Line | None = None
     organization: StructureId | None = None
     mssante: MailAddress | None = None

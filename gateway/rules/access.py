@@ -191,7 +191,7 @@ def _episode(case: Case) -> Iterator[Finding]:
     region = case.submission.document.body_site
     for past in case.history.previous_episodes:
         near = past.start <= start < add_months(past.start, months) and past.id != case.access.episode.id
-        if near and region is not None and past.region == region.label:
+        if near and region is not None and (past.region or "").casefold() == region.label.casefold():
             message = f"Second épisode pour la même région en moins de {months} mois."
             advice = "Vérifier qu'il s'agit bien d'un nouvel épisode ; en dire la raison dans le document."
             yield warning("ACC-018", "/access/episode/start", message, advice, _EXPERIMENT)
