@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from gateway import resources
+
+_UNDER_WAY = frozenset({"prepared", "sending", "transmitting", "retry", "held"})
+_STATUS = re.compile(r"((?:MSS|DMP-HTTP)-)(\d{3})(?:-|$)")
 
 
 @cache
@@ -38,7 +42,19 @@ def advice(transport_code: str, receipt_code: str, reason: str | None) -> str:
         return str(table["receipt_next"][receipt_code])
     if transport_code in {"sent", "handed_over", "superseded", "cancelled"}:
         return ""
-    return str(table["reason"].get(reason or "") or table["transport"][transport_code]["next"])
+    key = _reason_key(table["reason"], reason)
+    if key in table["passing"]["reasons"] and transport_code not in _UNDER_WAY:
+        key = ""
+    return str(table["reason"][key] if key else table["transport"][transport_code]["next"])
+
+
+def _reason_key(advices: Mapping[str, str], reason: str | None) -> str:
+    """The row for a reason, from precise to general: `MSS-550-5.1.1`, then MSS-550, then MSS-500 for all of 5xx."""
+    code = (reason or "").upper().replace(".", "-")
+    status = _STATUS.match(code)
+    general = [f"{status[1]}{status[2]}", f"{status[1]}{status[2][0]}00"] if status else []
+    family = ["DMP-XDS"] if code.startswith("DMP-XDS") else []
+    return next((key for key in (code, *general, *family) if key in advices), "")
 
 
 def needs_person(transport_code: str, receipt_code: str, reason: str | None) -> bool:

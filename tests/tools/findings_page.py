@@ -33,6 +33,7 @@ FAMILIES = {
     "ACC": "Access to care (never stops a sending)",
     "CDA": "Preflight of a CDA document",
     "KIT": "Official test kit",
+    "RDB": "Reading documents back",
     "REN": "Rendering",
     "PKG": "Packaging for a destination",
     "SIG": "Signing keys",
