@@ -120,12 +120,17 @@ def _is_time(element: Element) -> bool:
 
 
 def _order(view: View) -> Iterator[Finding]:
-    """An end before its start; the suites look at the header only."""
+    """An end before its start: the suites refuse it in the header and do not look at the body.
+
+    In the body it is what somebody typed (a goal due before the assessment): shown, and no reason to stop.
+    """
     for period in view.find("//c:*[c:low/@value and c:high/@value]"):
         low, high = child(period, "low"), child(period, "high")
         if low is not None and high is not None and _is_time(low) and _ends_early(low, high):
             message = "La fin précède le début"
-            yield found("CDA-028", period, message, "Vérifier les deux dates.", "HL7 IVL_TS")
+            inside = next(period.iterancestors(TAGS["structuredBody"]), None) is not None
+            severity = Severity.WARNING if inside else Severity.ERROR
+            yield found("CDA-028", period, message, "Vérifier les deux dates.", "HL7 IVL_TS", severity=severity)
 
 
 def _ends_early(low: Element, high: Element) -> bool:

@@ -151,3 +151,11 @@ def test_an_end_before_its_start(low: str, high: str, *, early: bool) -> None:
     for name, value in (("low", low), ("high", high)):
         get(root, f"//c:observation[@moodCode='GOL']/c:effectiveTime/c:{name}").set("value", value)
     assert ("CDA-028" in codes(etree.tostring(root))) is early
+
+
+def test_a_period_upside_down_stops_in_the_header_and_warns_in_the_body() -> None:
+    root = level_3()
+    for path in ("//c:serviceEvent", "//c:observation[@moodCode='GOL']"):
+        get(root, f"{path}/c:effectiveTime/c:high").set("value", "20250101")
+    findings = preflight.check(etree.tostring(root), samples.TERMS)
+    assert [f.severity for f in findings if f.code == "CDA-028"] == [Severity.ERROR, Severity.WARNING]
