@@ -140,7 +140,8 @@ def _verified(assertion: Element, certificate: x509.Certificate, policy: VihfPol
             id_attribute="ID",
             expect_config=policy.configuration,
         )
-    except (SignXMLException, etree.LxmlError, ValueError) as fault:
+    except (SignXMLException, etree.LxmlError, ValueError, TypeError, LookupError, AttributeError) as fault:
+        # signxml reads hostile XML with little ceremony: an absent element may surface as any of these.
         raise SoapFault("VIHF : signature invalide", FAILED) from fault
     assert not isinstance(result, list)
     signed = result.signed_xml

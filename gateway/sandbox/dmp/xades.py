@@ -7,7 +7,6 @@ ds:Manifest. Two profiles: `legacy` (SHA-1, XAdES 1.1.1) and `modern` (SHA-256, 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -290,7 +289,7 @@ _XML_TYPES = {"text/xml", "application/xslt+xml"}
 def _decode(value: str) -> bytes:
     try:
         return base64.b64decode("".join(value.split()), validate=True)
-    except binascii.Error as fault:
+    except ValueError as fault:  # binascii.Error, and ValueError itself for text that is not ASCII
         raise _RefusedError("base64 illisible") from fault
 
 

@@ -132,6 +132,7 @@ class Draft:
     replaces: tuple[str, str] | None = None  # (entryUUID, uniqueId)
     pdf: bytes | None = None
     vihf_sign: Identity | None = None
+    vihf_profile: str = "modern"
     action: str = FEED
     service: str = "repository"
     symbolic: bool = True
@@ -519,7 +520,7 @@ def vihf(draft: Draft) -> E:
         else:
             attribute.append(value)
     draft.edit("vihf", root)
-    _sign_assertion(root, signer)
+    _sign_assertion(root, signer, PROFILES[draft.vihf_profile])
     draft.edit("vihf_signed", root)
     return root
 
@@ -555,9 +556,8 @@ def _attributes(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _sign_assertion(root: E, signer: Identity) -> None:
-    """Enveloped signature, exclusive c14n, SHA-256, right after Issuer."""
-    profile = PROFILES["modern"]
+def _sign_assertion(root: E, signer: Identity, profile: dict[str, Any]) -> None:
+    """Enveloped signature, exclusive c14n, right after Issuer."""
     digest = b64_hash(profile, c14n(root, exclusive=True))
     signature = etree.Element(f"{{{DS}}}Signature", nsmap={"ds": DS})
     info = _ds(signature, "SignedInfo")
@@ -607,7 +607,7 @@ def feed(draft: Draft) -> Built:
     for identifier, content_id in zip(ids, contents, strict=True):
         element = etree.SubElement(payload, f"{{{XDSB}}}Document", id=identifier)
         etree.SubElement(element, f"{{{XOP}}}Include", href=f"cid:{content_id.replace('@', '%40')}")
-    draft.edit("payload", payload)
+    payload = draft.edit("payload", payload)
     assertion = vihf(draft)
     soap = envelope(draft, payload, assertion)
     parts = _parts(soap, dict(zip(contents, (document, signature), strict=False)))

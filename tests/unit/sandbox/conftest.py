@@ -36,6 +36,7 @@ class Certificates:
     sign: Identity
     personal_auth: Identity
     personal_sign: Identity
+    colleague_auth: Identity
     other_auth: Identity
     other_sign: Identity
     expired_sign: Identity
@@ -64,6 +65,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
         issue("cabinet", "sign", structure),
         issue("kine", "auth", structure, rpps=builders.RPPS),
         issue("kine", "sign", structure, rpps=builders.RPPS),
+        issue("collegue", "auth", structure, rpps="99700002019"),
         issue("autre", "auth", other),
         issue("autre", "sign", other),
         issue("perime", "sign", structure, at=NOW - timedelta(days=1500)),
@@ -95,18 +97,31 @@ class Dmp:
         return self.service.answer(HttpRequest(built.path, built.content_type, built.body, certificate))
 
 
+def _make(pki: Certificates, file: Path, **options: Any) -> Dmp:
+    clock = FrozenClock(NOW)
+    store = DmpStore(file, clock)
+    faults = Faults()
+    settings = DmpOptions(**options)
+    service = DmpService(store, pki.ca, faults, clock, SystemRandomness(), settings)
+    return Dmp(pki, store, faults, clock, service, settings)
+
+
+@pytest.fixture(scope="module")
+def shared_dmp(pki: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dmp]:
+    """One DMP for all the examples of a property."""
+    made = _make(pki, tmp_path_factory.mktemp("dmp") / "dmp.sqlite")
+    yield made
+    made.store.close()
+
+
 @pytest.fixture
 def make_dmp(pki: Certificates, tmp_path: Path) -> Iterator[Callable[..., Dmp]]:
     stores: list[DmpStore] = []
 
     def make(**options: Any) -> Dmp:
-        clock = FrozenClock(NOW)
-        store = DmpStore(tmp_path / "dmp.sqlite", clock)
-        stores.append(store)
-        faults = Faults()
-        settings = DmpOptions(**options)
-        service = DmpService(store, pki.ca, faults, clock, SystemRandomness(), settings)
-        return Dmp(pki, store, faults, clock, service, settings)
+        made = _make(pki, tmp_path / "dmp.sqlite", **options)
+        stores.append(made.store)
+        return made
 
     yield make
     for store in stores:

@@ -926,4 +926,216 @@ ENVELOPE = [
 ]
 
 
-DEFECTS = [*METADATA, *CROSS, *SIGNATURE, *VIHF, *ENVELOPE]
+def _raw(name: str, change: Callable[[bytes], bytes]) -> Defect:
+    return Defect(f"mtom: {name}", SENDER, stage("body", change))
+
+
+def _plain_soap(dmp: Dmp, draft: Draft) -> None:
+    """The whole request without MTOM, documents inline."""
+    held: list[bytes] = []
+
+    def keep(parts: list[Any]) -> None:
+        held.append(parts[0][1])
+
+    def inline(root: E) -> None:
+        for document in root.iter(f"{{{b.XDSB}}}Document"):
+            document.remove(document[0])
+            document.text = "PENsaW5pY2FsRG9jdW1lbnQvPg=="
+
+    draft.edits["payload"] = inline
+    draft.edits["parts"] = keep
+    draft.edits["body"] = lambda data: held[0]
+    draft.edits["content_type"] = lambda text: "application/soap+xml; charset=UTF-8"
+
+
+def _only_signature(root: E) -> None:
+    remove(DOC)(root)
+    remove("//rim:Association[@targetObject='Document01']")(root)
+
+
+def _only_signature_everywhere(dmp: Dmp, draft: Draft) -> None:
+    """The only entry left is the signature, and the only part left is its bytes."""
+    held: list[bytes] = []
+    draft.edits["signature"] = held.append
+    draft.edits["metadata"] = _only_signature
+    draft.edits["parts"] = lambda parts: parts[1].__setitem__(1, held[0])
+
+
+def _retype_references(first: str, second: str) -> Callable[[E], None]:
+    def change(root: E) -> None:
+        for number, uri in ((1, first), (2, second)):
+            reference = find(root, f"//ds:SignedInfo/ds:Reference[{number}]")
+            covered = find(root, f"//*[@Id='{uri}']")
+            reference.set("URI", f"#{uri}")
+            find(reference, "./ds:DigestValue").text = b.b64_hash(b.PROFILES["modern"], b.c14n(covered))
+
+    return change
+
+
+MORE = [
+    _raw("end in the middle", lambda data: data.replace(b"--frontier\r\n", b"--frontier--\r\n", 1)),
+    _raw(
+        "part without headers", lambda data: data.replace(b"Content-Type: text/xml", b"\r\nContent-Type: text/xml", 1)
+    ),
+    _raw("header without a colon", lambda data: data.replace(b"Content-Type: text/xml", b"Content-Type text/xml", 1)),
+    _raw(
+        "part without an empty line",
+        lambda data: data.replace(b"--frontier--", b"--frontier\r\nContent-ID: <x>\r\n--frontier--"),
+    ),
+    Defect("mtom: not used at all", PACKAGING, _plain_soap),
+    Defect("body: something else", PACKAGING, stage("payload", lambda root: etree.Element("{urn:x}Autre"))),
+    payload(
+        "SubmitObjectsRequest of another namespace",
+        PACKAGING,
+        lambda r: setattr(r[0], "tag", "{urn:oasis:names:tc:ebxml-regrep:xsd:lcm:2.1}SubmitObjectsRequest"),
+    ),
+    payload("two RegistryObjectLists", PACKAGING, repeat("//rim:RegistryObjectList")),
+    metadata(
+        "set: marked under another id",
+        attribute("//rim:Classification[@classificationNode]", "classifiedObject", "SubmissionSet99"),
+    ),
+    metadata("set: author's id cannot be read", words(author_slot(SET, SET_AUTHOR, "authorPerson"), "TESTOU")),
+    metadata("set: patientId cannot be read", attribute(identifier(SET, SET_PATIENT), "value", b.INS)),
+    metadata(
+        "set: patientId of a local kind",
+        lambda r: (
+            [
+                find(r, identifier(owner, scheme)).set("value", f"{b.INS}^^^&{b.INS_OID}&ISO^PI")
+                for owner, scheme in ((SET, SET_PATIENT), (DOC, DOC_PATIENT), (SIG, DOC_PATIENT))
+            ]
+            and None
+        ),
+    ),
+    metadata(
+        "entry: matricule too short",
+        attribute(identifier(DOC, DOC_PATIENT), "value", f"27903512151898^^^&{b.INS_OID}&ISO^NH"),
+        (REGISTRY, REPOSITORY, "XDSPatientIdDoesNotMatch"),
+    ),
+    metadata("entry: sourcePatientId is no CX", words(value(DOC, "sourcePatientId"), "IPP-1"), (REGISTRY, REPOSITORY)),
+    metadata(
+        "entry: sourcePatientId of a third kind",
+        words(value(DOC, "sourcePatientId"), "IPP-1^^^&1.2.250.1.999.8&ISO^VN"),
+    ),
+    metadata(
+        "entry: author without a given name",
+        words(author_slot(DOC, DOC_AUTHOR, "authorPerson"), b.XCN.replace("Gwenaël", "")),
+        (REGISTRY, REPOSITORY),
+    ),
+    metadata(
+        "entry: structure under another OID",
+        words(
+            author_slot(DOC, DOC_AUTHOR, "authorInstitution"),
+            f"Cabinet FICTIF^^^^^&1.2.250.1.71.4.2.9&ISO^IDNST^^^{b.STRUCTURE}",
+        ),
+        (REGISTRY, REPOSITORY),
+    ),
+    metadata(
+        "entry: the mask comes before the base code",
+        lambda r: find(r, code(DOC, b.CONFIDENTIALITY)).addprevious(
+            b.classify(find(r, DOC), b.CONFIDENTIALITY, "MASQUE_PS", b.MASKS, "Masqué")
+        ),
+        (REGISTRY, REPOSITORY),
+    ),
+    metadata(
+        "entry: authorRole of nobody",
+        lambda r: (
+            None
+            if b.slot(
+                find(r, code(DOC, DOC_AUTHOR)), "authorInstitution", "Autre^^^^^&1.2.250.1.71.4.2.2&ISO^IDNST^^^1"
+            )
+            is None
+            else find(r, code(DOC, DOC_AUTHOR)).remove(find(r, f"{code(DOC, DOC_AUTHOR)}/rim:Slot[1]"))
+        ),
+        REPOSITORY,
+    ),
+    metadata("signature entry: legalAuthenticator cannot be read", words(value(SIG, "legalAuthenticator"), "X")),
+    metadata("signature entry: sourcePatientId cannot be read", words(value(SIG, "sourcePatientId"), "X")),
+    Defect("set: nothing but the signature", (REGISTRY, CONTENT), _only_signature_everywhere),
+    Defect("cda: another root", CONTENT, stage("cda", lambda root: etree.Element("{urn:hl7-org:v3}Autre"))),
+    Defect(
+        "cda: a PDF body that is no base64",
+        CONTENT,
+        stage(
+            "cda",
+            lambda root: setattr(
+                etree.SubElement(
+                    etree.SubElement(find(root, "//h:component"), f"{{{b.HL7}}}nonXMLBody"), f"{{{b.HL7}}}text"
+                ),
+                "text",
+                "*pas du base64*",
+            ),
+        ),
+    ),
+    cross("no facility", remove("//h:healthCareFacility/h:code")),
+    cross("no legal authenticator", remove("//h:legalAuthenticator/h:assignedEntity")),
+    signature(
+        "Manifest reference covers the properties' object",
+        "signed_info",
+        _retype_references("purposeOfSignature", "S0-SignedProperties"),
+    ),
+    signature(
+        "properties reference covers the manifest",
+        "signed_info",
+        _retype_references("IHEManifest", "purposeOfSignature"),
+    ),
+    signature("reference to nothing", "signed_info", attribute("//ds:SignedInfo/ds:Reference[1]", "URI", "#rien")),
+    signature(
+        "reference to the whole document", "signed_info", attribute("//ds:SignedInfo/ds:Reference[1]", "URI", "")
+    ),
+    signature("digest value that is no base64", "signed_info", words("//ds:SignedInfo//ds:DigestValue", "é")),
+    signature("no SignedSignatureProperties", "manifest", remove("//x132:SignedSignatureProperties")),
+    signature(
+        "certificate digest by SHA-1",
+        "manifest",
+        attribute("//x132:CertDigest/ds:DigestMethod", "Algorithm", f"{b.DS}sha1"),
+    ),
+    signature("SigningTime that is no time", "manifest", words("//x132:SigningTime", "hier")),
+    signature(
+        "an unknown version of XAdES",
+        "xades",
+        lambda r: setattr(
+            find(r, "//x132:QualifyingProperties"), "tag", "{http://uri.etsi.org/01903/v1.4.1#}QualifyingProperties"
+        ),
+    ),
+    signed_vihf(
+        "something else in place of Issuer",
+        TOKEN,
+        lambda r: setattr(find(r, "./saml:Issuer"), "tag", f"{{{b.SAML}}}Advice"),
+    ),
+    vihf("Conditions twice", TOKEN, repeat("//saml:Conditions")),
+    vihf("a second value of the software's name", TOKEN, repeat(attr_value("LPS_Nom"))),
+    vihf(
+        "a role without display name",
+        TOKEN,
+        lambda r: find(r, f"{attr_value(b.ROLE)}/h:Role").attrib.pop("displayName") and None,
+    ),
+    vihf(
+        "direct: another structure than the certificate's",
+        TOKEN,
+        words(attr_value("Identifiant_Structure"), b.OTHER_STRUCTURE),
+        mode="DIRECTE",
+        peer="personal_auth",
+    ),
+    Defect(
+        "vihf: direct, the author is of another structure",
+        FAILED,
+        stage(
+            "metadata",
+            words(
+                author_slot(SET, SET_AUTHOR, "authorInstitution"),
+                f"Autre^^^^^&1.2.250.1.71.4.2.2&ISO^IDNST^^^{b.OTHER_STRUCTURE}",
+            ),
+        ),
+        mode="DIRECTE",
+        peer="personal_auth",
+    ),
+    Defect(
+        "tls: direct, another person of the same structure",
+        AUTHENTICATION,
+        lambda d, draft: None,
+        mode="DIRECTE",
+        peer="colleague_auth",
+    ),
+]
+
+DEFECTS = [*METADATA, *CROSS, *SIGNATURE, *VIHF, *ENVELOPE, *MORE]

@@ -138,6 +138,35 @@ def test_a_profile_can_be_switched_off(make_dmp: Callable[..., Dmp], option: str
     assert outcome(dmp.send(feed(dmp.draft(profile=profile)))) == ("InvalidDocumentContent",)
 
 
+def test_a_vihf_signed_with_sha1_is_legacy(make_dmp: Callable[..., Dmp]) -> None:
+    """RSA-SHA1 is what the samples of 2019 show: accepted with the legacy profile only."""
+    assert outcome(make_dmp().send(feed(make_dmp().draft(vihf_profile="legacy")))) == ("Success",)
+    strict = make_dmp(legacy=False)
+    assert outcome(strict.send(feed(strict.draft(vihf_profile="legacy"))))[-1] == "wsse:FailedCheck"
+
+
+def _role_of(code: str, system: str, second: str = "") -> Callable[[b.E], None]:
+    def change(root: b.E) -> None:
+        role = find(root, f"{attr_value(b.ROLE)}/h:Role")
+        role.set("code", code)
+        role.set("codeSystem", system)
+        if second:
+            value = etree.SubElement(find(root, attr(b.ROLE)), f"{{{b.SAML}}}AttributeValue")
+            value.append(b.coded("Role", second, "1.2.250.1.71.4.2.5", "Spécialité"))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "role",
+    [_role_of("10", "1.2.250.1.71.1.2.7", "SM26"), _role_of("AUTOMATE", "1.2.250.1.213.1.1.4.6")],
+    ids=["a physician with a speciality", "an automaton"],
+)
+def test_other_roles(dmp: Dmp, role: Callable[[b.E], None]) -> None:
+    answer = dmp.send(feed(dmp.draft(edits={"vihf": role})))
+    assert outcome(answer) == ("Success",), reasons(answer)
+
+
 def _td02(answer_body: bytes) -> tuple[str, str, str]:
     root = etree.fromstring(answer_body)
 
