@@ -55,7 +55,12 @@ class DmpChannel:
         self._host = urlsplit(settings.url).hostname or settings.url
 
     async def send(self, package: Package, before_commit: BeforeCommit) -> Outcome:
-        """Try once. Raises only what `before_commit` raises (LeaseLostError), with nothing sent."""
+        """Try once. Raises only what `before_commit` raises (LeaseLostError), with nothing sent.
+
+        XDSDuplicateUniqueIdInRegistry about our own set is a doubt (`query`, `human`): an attempt of which nothing
+        is known here brought it. With `in_doubt = "resend"` it is the evidence that this policy sends again for,
+        and so ACCEPTED: the set's id is random and frozen, nobody else can have used it (spec dmp §1.7, engine §3).
+        """
         context = _context(package)
         ready = self._prepare(package)
         if isinstance(ready, Outcome):
@@ -65,15 +70,14 @@ class DmpChannel:
             return refused
         body, message_id = self._feed(package, context, ready.keys)
         await before_commit()
-        return await self._post_feed(ready, body, message_id, context)
+        return self._settled(await self._post_feed(ready, body, message_id, context), context)
 
     async def resolve(self, package: Package) -> Outcome:
         """Was the set accepted? To be called for a delivery that had begun to transmit, and for no other.
 
         With `in_doubt = "resend"` the identical set is posted again: Success means that it was not there and is
-        now, XDSDuplicateUniqueIdInRegistry about the set means that it was (spec dmp §1.7, engine §3). Any other
-        answer leaves the doubt. With `query` (needs the registry query ITI-18, not built yet) and `human` the
-        doubt stays, with the reason.
+        now, the duplicate error about the set means that it was. Any other answer leaves the doubt. With `query`
+        (needs the registry query ITI-18, not built yet) and `human` the doubt stays, with the reason.
         """
         context = _context(package)
         if self._settings.in_doubt != "resend":
@@ -83,12 +87,15 @@ class DmpChannel:
         if isinstance(ready, Outcome):
             return _still_in_doubt(ready)
         body, message_id = self._feed(package, context, ready.keys)
-        outcome = await self._post_feed(ready, body, message_id, context)
-        if outcome.verdict is Verdict.ACCEPTED:
-            return outcome
-        if outcome.verdict is Verdict.IN_DOUBT and outcome.reason == f"DMP-{classify.DUPLICATE}":
+        outcome = self._settled(await self._post_feed(ready, body, message_id, context), context)
+        return outcome if outcome.verdict is Verdict.ACCEPTED else _still_in_doubt(outcome)
+
+    def _settled(self, outcome: Outcome, context: DmpContext) -> Outcome:
+        """The duplicate of our own set turned into evidence, where the policy says so."""
+        own = outcome.verdict is Verdict.IN_DOUBT and outcome.reason == f"DMP-{classify.DUPLICATE}"
+        if own and self._settings.in_doubt == "resend":
             return classify.accepted(context, self._host, "DMP-ALREADY-THERE")
-        return _still_in_doubt(outcome)
+        return outcome
 
     async def aclose(self) -> None:
         """Close connections."""

@@ -290,6 +290,23 @@ async def test_resolve_by_resending(answer: Any, verdict: Verdict, reason: str) 
     assert (outcome.verdict, outcome.reason) == (verdict, reason)
 
 
+@pytest.mark.parametrize(
+    ("policy", "verdict", "reason"),
+    [
+        ("resend", ACCEPTED, "DMP-ALREADY-THERE"),
+        ("query", IN_DOUBT, f"DMP-{classify.DUPLICATE}"),
+        ("human", IN_DOUBT, f"DMP-{classify.DUPLICATE}"),
+    ],
+)
+async def test_own_duplicate_is_evidence_only_where_the_policy_resends(
+    policy: str, verdict: Verdict, reason: str
+) -> None:
+    """The engine carries out `resend` with a plain send: without this the doubt would go round for ever."""
+    http = FakeHttp(existence(), registry("Failure", (classify.DUPLICATE, SET, "")))
+    outcome = await channel(http, in_doubt=policy).send(PACKAGE, no_commit)
+    assert (outcome.verdict, outcome.reason, outcome.reference) == (verdict, reason, SET)
+
+
 async def test_texts_hold_no_identity() -> None:
     text = f"patient {CONTEXT.ins} TESTOU Gwenaël {CONTEXT.author_id} né le 14/03/2001, a@b.fr"
     outcome = await feed(registry("Failure", ("XDSUnknownPatientId", text, "")))
