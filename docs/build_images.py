@@ -16,11 +16,11 @@ sys.path.insert(0, str(ROOT))
 
 from gateway import resources, terminology  # noqa: E402
 from gateway.render.pdf.compiler import view  # noqa: E402
-from tests.fixture_documents import CASES, document  # noqa: E402
+from tests.unit.fixture_cases import prepared  # noqa: E402
 
 PICTURES = {
-    "bilan.png": "01_entorse_cheville_bilan.json",
-    "compte_rendu.png": "06_suivi_avc_compte_rendu.json",
+    "bilan.png": "01_entorse_cheville_bilan",
+    "compte_rendu.png": "06_suivi_avc_compte_rendu",
 }
 PPI = 110
 
@@ -30,7 +30,7 @@ def main() -> None:
     template = resources.data_path("mappings", "pdf", "document.typ")
     compiler = typst.Compiler(template, root=template.parent, ignore_system_fonts=True)
     for name, case in PICTURES.items():
-        made = document(CASES / case)
+        made = prepared(case).document
         text = json.dumps(view(made, terminology.load()), ensure_ascii=False)
         written = made.header.effective_time
         pages = compiler.compile(format="png", ppi=PPI, sys_inputs={"document": text}, timestamp=written)

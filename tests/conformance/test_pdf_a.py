@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import pikepdf
 import pypdf
@@ -12,15 +11,21 @@ import pytest
 
 from gateway import terminology
 from gateway.render.pdf import render
-from tests.fixture_documents import PATHS, document
+from tests.conformance.test_cda_random import Draw
 from tests.unit import render_samples
+from tests.unit.fixture_cases import NAMES, prepared
 
 Preflight = Callable[[bytes], list[str]]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_fixture_documents(preflight: Preflight, path: Path) -> None:
-    assert preflight(render(document(path), terminology.load())) == []
+@pytest.mark.parametrize("name", NAMES)
+def test_fixture_documents(preflight: Preflight, name: str) -> None:
+    assert preflight(prepared(name).renderings["pdf"]) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_the_model_can_say(preflight: Preflight, seed: int) -> None:
+    assert preflight(render(Draw(seed).document(), terminology.load())) == []
 
 
 @pytest.mark.parametrize("make", [render_samples.assessment, render_samples.summary], ids=["assessment", "summary"])
@@ -36,9 +41,9 @@ def test_preflight_sees_a_fault(preflight: Preflight) -> None:
     assert preflight(broken.getvalue())
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_size_pages_and_first_page(path: Path) -> None:
-    data = render(document(path), terminology.load())
+@pytest.mark.parametrize("name", NAMES)
+def test_size_pages_and_first_page(name: str) -> None:
+    data = prepared(name).renderings["pdf"]
     assert len(data) < 200_000
     pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages]
     assert 2 <= len(pages) <= 8

@@ -174,7 +174,7 @@ def add_encounter(assembly: Assembly) -> None:
             meta=assembly.data.profile("fr-core-encounter"),
             identifier=[_visit_number(assembly)],
             status="finished",
-            **{"class": assembly.coding(header.encounter)},
+            **_encounter_kind(assembly),
             serviceType=assembly.codeable(header.practice_setting),
             subject=assembly.reference("patient"),
             participant=[{"individual": role(assembly, header.author, civil=True)}],
@@ -183,6 +183,13 @@ def add_encounter(assembly: Assembly) -> None:
             serviceProvider=provider,
         ),
     )
+
+
+def _encounter_kind(assembly: Assembly) -> Json:
+    known, table = assembly.header.encounter, assembly.data.encounter
+    if known.system == table["classes"]:
+        return {"class": assembly.coding(known)}
+    return {"class": {"system": table["system"], "code": table["code"]}, "type": [assembly.codeable(known)]}
 
 
 def service_period(assembly: Assembly) -> Json:

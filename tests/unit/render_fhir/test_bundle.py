@@ -83,6 +83,15 @@ def test_another_document_has_other_addresses() -> None:
     assert first.isdisjoint(entry["fullUrl"] for entry in bundle(other)["entry"])
 
 
+def test_a_french_kind_of_encounter_is_the_type_of_an_ambulatory_one() -> None:
+    kind = model.Code("SEANCE", "1.2.250.1.213.1.1.4.2.291", "Séance (établissement ou libéral)")
+    document = dataclasses.replace(assessment(), header=dataclasses.replace(assessment().header, encounter=kind))
+    found = of_kind(bundle(document), "Encounter")[0]
+    assert found["class"]["code"] == "AMB"
+    assert found["type"][0]["coding"][0]["code"] == "SEANCE"
+    assert "type" not in of_kind(bundle(assessment()), "Encounter")[0]
+
+
 def test_composition_carries_the_header() -> None:
     found = bundle(assessment())["entry"][0]["resource"]
     header = assessment().header
