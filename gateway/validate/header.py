@@ -76,8 +76,8 @@ def _version(view: View) -> Iterator[Finding]:
     number = child(view.root, "versionNumber")
     value = "" if number is None else number.get("value") or ""
     if not re.fullmatch(r"[1-9][0-9]*", value):
-        target = view.root if number is None else number
-        yield found("CDA-025", target, "Le numéro de version n'est pas un entier à partir de 1", "Commencer à 1.")
+        message = "Le numéro de version n'est pas un entier à partir de 1"
+        yield found("CDA-025", view.root if number is None else number, message, "Commencer à 1.")
 
 
 _TIMES = "|".join(f"//c:{name}[@value]" for name in ("effectiveTime", "time", "low", "high", "center", "birthTime"))
