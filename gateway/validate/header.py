@@ -73,11 +73,10 @@ def _medecin_traitant(view: View) -> Iterator[Finding]:
 
 
 def _version(view: View) -> Iterator[Finding]:
-    number = child(view.root, "versionNumber")
-    value = "" if number is None else number.get("value") or ""
-    if not re.fullmatch(r"[1-9][0-9]*", value):
-        message = "Le numéro de version n'est pas un entier à partir de 1"
-        yield found("CDA-025", view.root if number is None else number, message, "Commencer à 1.")
+    for element in view.find("/c:ClinicalDocument/c:versionNumber") or [view.root]:  # the root has no value
+        if not re.fullmatch(r"[1-9][0-9]*", element.get("value") or ""):
+            message = "Le numéro de version n'est pas un entier à partir de 1"
+            yield found("CDA-025", element, message, "Commencer à 1.")
 
 
 _TIMES = "|".join(f"//c:{name}[@value]" for name in ("effectiveTime", "time", "low", "high", "center", "birthTime"))
