@@ -87,7 +87,7 @@ class Kit:
             try:
                 from saxonche import PySaxonProcessor
             except ImportError as fault:
-                advice = "Installez saxonche (pip install saxonche) pour utiliser le kit."
+                advice = "Installez kine-gateway[kit] (le paquet saxonche) pour utiliser le kit."
                 raise ConfigError("KIT-002", "Le moteur de schématrons n'est pas installé.", advice) from fault
             self._saxon = PySaxonProcessor(license=False)
         return self._saxon
