@@ -318,3 +318,41 @@ def test_texts_dates_and_counts_that_stand_nowhere_else_are_said(name: str) -> N
     assert len(marks) > 15
     unsaid = {path: mark for path, mark in marks.items() if mark not in said and not _refused(name, path)}
     assert unsaid == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_entries_hold_what_the_record_holds(name: str) -> None:
+    clinical = submission(name).document
+    problems = [entry for entry in _entries(name, m.ProblemEntry) if entry.anchor.startswith("probleme")]
+    assert [(one.concept.text, one.side, one.note) for one in problems] == [
+        (one.label, TERMS.side(one.side), one.note) for one in clinical.problems
+    ]
+    assert [tuple((code.code, code.display) for code in one.concept.fhir) for one in problems] == [
+        ((one.code.code, one.code.label),) if one.code else () for one in clinical.problems
+    ]
+    events = _entries(name, m.AdverseEventEntry)
+    assert [(one.identifier, one.day, one.kind, one.severity, one.detail) for one in events] == [
+        (one.id, one.date, TERMS.wording("adverse_event", one.kind), one.severity, one.detail)
+        for one in clinical.adverse_events
+    ]
+    sent = clinical.reorientation
+    assert [(one.day, one.urgency, one.to) for one in _entries(name, m.ReferralEntry)] == (
+        [(sent.date, sent.urgency, TERMS.wording("reorientation_to", sent.to))] if sent else []
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sessions_and_acts_hold_their_days(name: str) -> None:
+    clinical = submission(name).document
+    done = [entry for entry in _entries(name, m.ActEntry) if entry.mood == "EVN" and entry.start is not None]
+    if not isinstance(clinical, TreatmentSummary):
+        assert [(one.concept.text, one.start) for one in done] == [
+            ("Evaluation en kinésithérapie", clinical.date.date())
+        ]
+        return
+    period = (clinical.period.start, clinical.period.end)
+    assert [(one.concept.text, (one.start, one.stop)) for one in done] == [
+        (text, period) for text in clinical.treatment_done
+    ]
+    sessions = _entries(name, m.SessionEntry)
+    assert [(one.number, one.day) for one in sessions] == [(one.n, one.date) for one in clinical.sessions]
