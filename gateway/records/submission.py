@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
@@ -53,7 +54,14 @@ def parse(data: bytes) -> tuple[Submission | None, list[Finding]]:
     if isinstance(text, Finding):
         return None, [text]
     try:
-        value = json.loads(text, object_pairs_hook=_no_duplicate, parse_int=_whole, parse_constant=_no_constant)
+        # Decimal: 51.20 says more than 51.2, and the documents write it as it was given.
+        value = json.loads(
+            text,
+            object_pairs_hook=_no_duplicate,
+            parse_float=Decimal,
+            parse_int=_whole,
+            parse_constant=_no_constant,
+        )
     except (ValueError, RecursionError) as refused:
         return None, [_not_json(refused)]
     try:

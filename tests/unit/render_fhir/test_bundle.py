@@ -351,3 +351,18 @@ def test_json_writer() -> None:
     assert to_json(value) == '{"a":[51.20,100,3,true,null],"b":"é\\"\\\\\\n"}'
     with pytest.raises(TypeError):
         to_json(1.5)
+
+
+def test_digits_survive_from_the_file_to_the_bundle() -> None:
+    from gateway.document.build import DocumentIds
+    from gateway.document.build import build as build_document
+    from gateway.records.submission import parse
+    from tests.unit import submission_samples
+
+    value = submission_samples.assessment()
+    value["document"]["measures"] = [{"code": "body_weight", "value": 0, "unit": "kg"}]
+    read, faults = parse(json.dumps(value).replace('"value": 0,', '"value": 51.20,').encode())
+    assert read is not None, faults
+    ids = DocumentIds(id="2.25.1", set_id="2.25.2")
+    made = build_document(read, submission_samples.account(), TERMS, ids=ids, software="test")
+    assert b'"value":51.20,' in render(made, TERMS)
