@@ -77,7 +77,10 @@ def _details(scope: Scope, observation: Element, entry: MeasureEntry, moment: st
         write_detail(scope, observation, "site", entry.site, entry.anchor, moment)
     if not sited and entry.side is not None:
         write_detail(scope, observation, "side", entry.side, entry.anchor, moment)
-    for name, text in (("context", entry.context), ("aid", entry.aid), ("raw", entry.raw)):
+    # The catalogue's code is the local code; a measure that is not in the catalogue still says its own.
+    local = entry.concept.local
+    own = None if local is not None and local.code == entry.measure else entry.measure
+    for name, text in (("context", entry.context), ("aid", entry.aid), ("raw", entry.raw), ("measure", own)):
         if text is not None:
             write_detail(scope, observation, name, text, entry.anchor, moment)
     if entry.reference == "initial":

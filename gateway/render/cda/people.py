@@ -69,7 +69,9 @@ def write_role(scope: Scope, parent: Element, name: str, person: Professional) -
     role = add(parent, name)
     add(role, "id", root=person.id.root, extension=person.id.extension)
     if person.profession is not None:
-        scope.write_code(role, "code", person.profession)
+        code = scope.write_code(role, "code", person.profession)
+        if person.specialty is not None:  # the author's words, where no code of a specialty was given
+            add_text(code, "originalText", person.specialty)
     write_address(role, person.address)
     write_telecoms(role, person.telecoms)
     return role
