@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from gateway import platform
 from gateway.clock import Clock, Randomness
 from gateway.errors import ConfigError, StoreError
 from gateway.settings import Settings
@@ -19,6 +23,8 @@ from gateway.store.sqlite import SqliteDatabase
 
 __all__ = ["database_path", "initialise", "open"]
 
+FIRST_USE = 10.0
+"""Seconds to wait for another process that is making the keys."""
 _SQLITE = "sqlite:///"
 
 
@@ -34,6 +40,30 @@ def initialise(settings: Settings, randomness: Randomness) -> list[Path]:
 
     Raises StoreError (SEA-009) when a database is there without its key: a new key could not open it.
     """
+    if settings.sealing.key_file.exists() and settings.journal.key_file.exists():
+        return []
+    with _alone(settings.sealing.key_file):
+        return _create_missing(settings, randomness)
+
+
+@contextmanager
+def _alone(key_file: Path) -> Iterator[None]:
+    """Two programs started together must not each make a key: the second waits for the first."""
+    if not key_file.parent.exists():
+        platform.make_private_dir(key_file.parent)
+    deadline = time.monotonic() + FIRST_USE
+    while True:
+        try:
+            with platform.exclusive_lock(key_file.with_name(f"{key_file.name}.lock")):
+                yield
+            return
+        except StoreError as fault:
+            if fault.code != "LCK-001" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _create_missing(settings: Settings, randomness: Randomness) -> list[Path]:
     created = []
     if not settings.sealing.key_file.exists():
         if database_path(settings).exists():
