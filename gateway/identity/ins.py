@@ -13,7 +13,7 @@ from gateway.findings import Finding, Severity, error, has_errors, warning
 from gateway.identity import traits
 from gateway.identity.matricule import PATIENT_DOMAIN, Matricule, key_of, patient_mailbox, read
 from gateway.identity.roots import INS_C_OID, INS_ROOTS, NSS_OIDS, InsKind, InsRoot
-from gateway.records.people import IdentityStatus, Ins, Patient
+from gateway.records.people import IdentityAttribute, IdentityStatus, Ins, Patient
 from gateway.settings import Environment
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
 _MATRICULE = "/patient/ins/matricule"
 _OID = "/patient/ins/oid"
 _NIR = "structure du NIR"
+_DOUBT = frozenset({IdentityAttribute.DOUTEUSE, IdentityAttribute.FICTIVE})
 _DMP = "DMP et messagerie du patient impossibles : le document part sans INS."
 
 
@@ -49,9 +50,9 @@ def check_patient(patient: Patient, environment: Environment) -> list[Finding]:
 def ins_may_leave(patient: Patient, environment: Environment) -> bool:
     """Whether the INS may appear in a document, a header or an address (DESIGN §4, Identity).
 
-    Qualified status, sound matricule, an OID of the account's environment, one INS only, all traits present.
+    Qualified status and no doubt, sound matricule, an OID of the account's environment, one INS only, all traits.
     """
-    if patient.ins is None or patient.identity_status is not IdentityStatus.QUALIFIEE:
+    if patient.ins is None or patient.identity_status is not IdentityStatus.QUALIFIEE or _in_doubt(patient):
         return False
     faults = [*_check_ins(patient, environment), *_check_local_identifiers(patient)]
     return not has_errors(faults) and traits.complete(patient)
@@ -135,8 +136,16 @@ def _check_local_identifiers(patient: Patient) -> Iterator[Finding]:
             yield error("INS-012", path, message, "Retirer cet identifiant du document.", "RNIV")
 
 
+def _in_doubt(patient: Patient) -> bool:
+    return not _DOUBT.isdisjoint(patient.identity_attributes)
+
+
 def _check_status(patient: Patient) -> Iterator[Finding]:
     path = "/patient/identity_status"
+    if _in_doubt(patient) and patient.identity_status is not IdentityStatus.PROVISOIRE:
+        message = f"Identité douteuse ou fictive : son statut doit rester provisoire. {_DMP}"
+        advice = "Ramener le statut à PROV, ou retirer l'attribut une fois le doute levé."
+        yield warning("INS-024", path, message, advice, "RNIV, EXI SI 09")
     if patient.identity_status is not IdentityStatus.QUALIFIEE:
         advice = "Qualifier l'identité : appel à INSi et contrôle d'une pièce d'identité."
         yield warning("INS-010", path, f"Identité non qualifiée. {_DMP}", advice, "RNIV")

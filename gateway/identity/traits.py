@@ -18,7 +18,7 @@ from gateway.records.people import Patient, Sex
 # spec dmp §5: pattern of the names in the INSi request, as the service publishes it.
 _INSI_NAME = re.compile(r"[A-Z]+(?:(?:-{1,2}|[' ])[A-Z]+)*")
 _MALE, _FEMALE = "137", "248"
-_CORSICA_SPLIT = 1976
+_CORSICA_SPLIT = 1976  # on 1 January
 _OLDEST_BIRTH = dt.date(1880, 1, 1)
 """Nobody living was born before: the oldest verified human life lasted 122 years."""
 _RNIV = "RNIV, traits stricts"
@@ -124,4 +124,4 @@ def _same_department(patient: Patient, matricule: Matricule) -> bool:
         return True
     # Corsica was 20 until 1976; the birth place is given in today's code (spec kine §0.4).
     corsican = matricule.department == "20" and present in {"2A", "2B"}
-    return corsican and (patient.birth_date is None or patient.birth_date.year <= _CORSICA_SPLIT)
+    return corsican and (patient.birth_date is None or patient.birth_date.year < _CORSICA_SPLIT)

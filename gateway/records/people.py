@@ -32,6 +32,14 @@ class IdentityStatus(StrEnum):
     QUALIFIEE = "QUAL"
 
 
+class IdentityAttribute(StrEnum):
+    """What RNIV adds to a status: an identity in doubt or made up must stay `PROV` (EXI SI 09)."""
+
+    HOMONYME = "homonyme"
+    DOUTEUSE = "douteuse"
+    FICTIVE = "fictive"
+
+
 class Civility(StrEnum):
     """The two prefixes that JDV_J245 allows."""
 
@@ -89,6 +97,7 @@ class Patient(Record):
 
     ins: Ins | None = None
     identity_status: IdentityStatus = IdentityStatus.PROVISOIRE
+    identity_attributes: tuple[IdentityAttribute, ...] = Field(default=(), max_length=3)
     identifiers: tuple[Identifier, ...] = ()
     birth_family: Line | None = None
     birth_given: tuple[Line, ...] = Field(

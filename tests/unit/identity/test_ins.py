@@ -190,7 +190,8 @@ def test_a_compound_first_name_given_as_one_item() -> None:
         ("180032B02040123", "2B020", "1980-03-01", False),
         ("180032B02040123", "2A004", "1980-03-01", True),
         ("180032000400158", "2A004", "1980-03-01", True),
-        ("176032000400154", "2A004", "1976-03-01", False),
+        ("175122000400115", "2A004", "1975-12-31", False),
+        ("176012000400163", "2A004", "1976-01-01", True),
         ("139062000400131", "13055", "1939-06-02", True),
     ],
 )
@@ -213,9 +214,45 @@ def test_a_nia_under_the_root_of_the_nir() -> None:
     assert check_patient(patient(TEST_OID, **nia), TEST) == []
 
 
-def test_birth_before_1880() -> None:
-    found = codes(check_patient(patient(birth_date="1879-12-31"), TEST))
-    assert found["INS-020"] is ERROR
+@pytest.mark.parametrize(("born", "absurd"), [("1879-12-31", True), ("1880-01-01", False)])
+def test_birth_before_1880(born: str, *, absurd: bool) -> None:
+    found = codes(check_patient(patient(birth_date=born), TEST))
+    assert (found.get("INS-020") is ERROR) is absurd
+
+
+@pytest.mark.parametrize(("month", "born", "warns"), [("12", "12", False), ("12", "11", True), ("20", "11", False)])
+def test_the_month_of_birth(month: str, born: str, *, warns: bool) -> None:
+    found = codes(check_patient(patient(matricule=f"201{month}2227890155", birth_date=f"2001-{born}-14"), TEST))
+    assert ("INS-022" in found) is warns
+
+
+def test_which_of_the_two_given_names_is_missing() -> None:
+    for field in ("birth_given", "first_birth_given"):
+        (found,) = check_patient(patient(**{field: ...}), TEST)
+        assert found.path == f"/patient/{field}"
+
+
+def test_an_ins_among_the_local_numbers_is_said_to_be_one_or_the_second() -> None:
+    local = [{"root": TEST_OID, "value": "201032227890155"}]
+    (second,) = check_patient(patient(identifiers=local), TEST)
+    assert "Deux INS" in second.message
+    alone = {found.code: found.message for found in check_patient(patient(ins=..., identifiers=local), TEST)}
+    assert "Deux" not in alone["INS-009"]
+
+
+@pytest.mark.parametrize("attribute", ["douteuse", "fictive"])
+def test_an_identity_in_doubt_stays_provisional(attribute: str) -> None:
+    doubtful = patient(identity_attributes=[attribute])
+    assert codes(check_patient(doubtful, TEST)) == {"INS-024": WARNING}
+    assert not ins_may_leave(doubtful, TEST)
+    provisional = patient(identity_attributes=[attribute], identity_status="PROV")
+    assert codes(check_patient(provisional, TEST)) == {"INS-010": WARNING}
+
+
+def test_a_homonym_is_no_obstacle() -> None:
+    homonym = patient(identity_attributes=["homonyme"])
+    assert check_patient(homonym, TEST) == []
+    assert ins_may_leave(homonym, TEST)
 
 
 def test_no_message_repeats_a_trait() -> None:
