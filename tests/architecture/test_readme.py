@@ -35,7 +35,6 @@ def test_blocks_are_found() -> None:
     assert blocks(page) == ["echo a\n", "echo b"]
 
 
-@pytest.mark.xfail(strict=False, reason="the README is written once the commands exist")
 def test_readme_has_runnable_commands() -> None:
     assert blocks((ROOT / "README.md").read_text(encoding="utf-8")) != []
 

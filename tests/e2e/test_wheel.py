@@ -88,7 +88,6 @@ def test_version_and_data_are_found(installed: Path) -> None:
     assert Path(demo).is_relative_to(installed.parent)
 
 
-@pytest.mark.xfail(strict=False, reason="the demo command is being built")
 def test_the_demo_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     run = _run(installed / "kine-gateway", "demo", "--json", cwd=tmp_path)
     assert run.stdout.strip()
