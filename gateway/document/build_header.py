@@ -12,6 +12,7 @@ from gateway.document.build_frame import Frame
 from gateway.document.model import (
     Addressee,
     Code,
+    Episode,
     Header,
     Id,
     PatientIdentity,
@@ -76,7 +77,13 @@ def build_header(frame: Frame, account: AccountSettings, ids: DocumentIds, softw
         encounter=terms.value("J142", terms.encounters.get(setting, terms.encounters["default"])),
         author_document_id=clinical.id,
         software=software,
+        episode=_episode(frame),
     )
+
+
+def _episode(frame: Frame) -> Episode:
+    known = frame.submission.access.episode
+    return Episode(known.id, known.start, _closes_episode(frame))
 
 
 def _closes_episode(frame: Frame) -> bool:

@@ -141,6 +141,15 @@ class Addressee:
 
 
 @dataclass(frozen=True, slots=True)
+class Episode:
+    """The care episode that the document belongs to: the practice's own number, first day, whether care has ended."""
+
+    id: str
+    start: date
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """Everything that CI-SIS structuration minimale, XDS and the mail need to know.
 
@@ -173,6 +182,7 @@ class Header:
     encounter: Code
     author_document_id: str
     software: str
+    episode: Episode | None = None
 
 
 @dataclass(frozen=True, slots=True)

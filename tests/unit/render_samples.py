@@ -86,6 +86,7 @@ def header(kind: str = "assessment") -> m.Header:
         encounter=m.Code("AMB", "2.16.840.1.113883.5.4", "Ambulatoire (hors établissement)"),
         author_document_id="BDK-01",
         software="kine-gateway",
+        episode=m.Episode("EP-01", NOW.date() - timedelta(days=40), closed=kind != "assessment"),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from gateway.render.fhir import data
+from gateway.render.fhir import data, marks
 
 if TYPE_CHECKING:
     from gateway.document.model import ClinicalDocument, Code, Concept, Header, Professional
@@ -50,6 +51,23 @@ class Assembly:
             kind = resource.pop("resourceType")
             self._entries[url] = {"resourceType": kind, "id": url.removeprefix("urn:uuid:"), **resource}
         return {"reference": url}
+
+    def add_entry(self, anchor: str, resource: Json) -> Json:
+        """Add the resource of an entry, linked to the narrative that says the same."""
+        return self.add(f"entry/{anchor}", marks.linked(self, anchor, resource))
+
+    def add_variant(self, path: str, resource: Json, *, but: str = "") -> Json:
+        """Add a resource; where another stands at its path that says something else, beside it. Nothing is dropped.
+
+        `but` is an element that the two may differ in.
+        """
+        wanted = {**resource, but: None}
+        for number in count(1):
+            place = path if number == 1 else f"{path}/{number}"
+            held = self._entries.get(self.url(place))
+            if held is None or {**held, but: None, "id": None} == {**wanted, "id": None}:
+                return self.add(place, resource)
+        raise AssertionError("unreachable")  # pragma: no cover
 
     def entries(self) -> list[Json]:
         """Bundle entries, in the order of their first mention."""

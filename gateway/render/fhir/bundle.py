@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import RenderError
-from gateway.render.fhir import people
+from gateway.render.fhir import marks, people
 from gateway.render.fhir.assembly import Assembly, without_none
 from gateway.render.fhir.datatypes import instant
 from gateway.render.fhir.sections import section
@@ -76,7 +76,7 @@ def _composition(assembly: Assembly) -> Json:
     resource = without_none(
         resourceType="Composition",
         id=assembly.url("composition").removeprefix("urn:uuid:"),
-        meta=_security(assembly),
+        meta={**_security(assembly), "tag": marks.document_tags(assembly)},
         language=header.language,
         extension=_extensions(assembly),
         identifier={"system": _IDENTIFIERS, "value": f"urn:oid:{header.set_id}"},
@@ -105,7 +105,8 @@ def _extensions(assembly: Assembly) -> list[Json]:
     found: list[Json] = [{"url": _url(assembly, "version"), "valueString": str(assembly.header.version)}]
     for addressee in assembly.header.addressees:
         party = people.role(assembly, addressee.professional)
-        found.append({"url": _url(assembly, "recipient"), "valueReference": party})
+        reference = {**party, **marks.recipient_role(assembly, addressee)}
+        found.append({"url": _url(assembly, "recipient"), "valueReference": reference})
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.render.fhir import marks
 from gateway.render.fhir.assembly import without_none
 from gateway.render.fhir.datatypes import instant
 from gateway.render.fhir.sites import body_site
@@ -38,8 +39,8 @@ def add_problem(assembly: Assembly, entry: ProblemEntry) -> Json:
     """Add a Condition. R4 asks for a clinical status; `completed` becomes resolved."""
     status = "active" if entry.status == "active" else "resolved"
     site = body_site(assembly, None, entry.side)
-    return assembly.add(
-        f"entry/{entry.anchor}",
+    return assembly.add_entry(
+        entry.anchor,
         without_none(
             resourceType="Condition",
             extension=site.get("extension", []),
@@ -59,8 +60,8 @@ def add_problem(assembly: Assembly, entry: ProblemEntry) -> Json:
 def add_goal(assembly: Assembly, entry: GoalEntry) -> Json:
     """Add a Goal. One that was missed stays active: nobody said that it was given up."""
     achievement = None if entry.reached is None else "achieved" if entry.reached else "not-achieved"
-    return assembly.add(
-        f"entry/{entry.anchor}",
+    return assembly.add_entry(
+        entry.anchor,
         without_none(
             resourceType="Goal",
             lifecycleStatus="completed" if entry.reached else "active",
@@ -77,8 +78,8 @@ def add_goal(assembly: Assembly, entry: GoalEntry) -> Json:
 def add_act(assembly: Assembly, entry: ActEntry) -> Json:
     """Add an act that was done, as a Procedure."""
     days = _days(entry)
-    return assembly.add(
-        f"entry/{entry.anchor}",
+    return assembly.add_entry(
+        entry.anchor,
         without_none(
             resourceType="Procedure",
             status="completed",
@@ -93,11 +94,12 @@ def add_act(assembly: Assembly, entry: ActEntry) -> Json:
 
 def add_session(assembly: Assembly, entry: SessionEntry) -> Json:
     """Add a session of the treatment, as a Procedure of one day."""
-    return assembly.add(
-        f"entry/{entry.anchor}",
+    return assembly.add_entry(
+        entry.anchor,
         without_none(
             resourceType="Procedure",
             status="completed",
+            category=marks.local_category(assembly, "session", "Séance"),
             code={"text": f"Séance de kinésithérapie n° {entry.number}"},
             **assembly.clinical(),
             performedDateTime=entry.day.isoformat(),
@@ -108,8 +110,8 @@ def add_session(assembly: Assembly, entry: SessionEntry) -> Json:
 
 def add_referral(assembly: Assembly, entry: ReferralEntry) -> Json:
     """Add the reorientation to a physician, as a ServiceRequest: a proposal, not an order."""
-    return assembly.add(
-        f"entry/{entry.anchor}",
+    return assembly.add_entry(
+        entry.anchor,
         without_none(
             resourceType="ServiceRequest",
             status="active",
@@ -126,12 +128,13 @@ def add_referral(assembly: Assembly, entry: ReferralEntry) -> Json:
 
 
 def add_adverse_event(assembly: Assembly, entry: AdverseEventEntry) -> Json:
-    """Add an undesirable event of the care. R4 has no place for details but the text of the event."""
+    """Add an undesirable event of the care. R4 has no place for details but the texts of the event."""
     words = entry.kind if not entry.detail else f"{entry.kind} : {entry.detail}"
-    return assembly.add(
-        f"entry/{entry.anchor}",
+    return assembly.add_entry(
+        entry.anchor,
         without_none(
             resourceType="AdverseEvent",
+            text=marks.detail_text([entry.kind, entry.detail]) if entry.detail else None,
             identifier={"value": entry.identifier},
             actuality="actual",
             event={"text": words},
@@ -176,4 +179,5 @@ def _days(act: ActEntry) -> Json:
 
 
 def _activity(assembly: Assembly, act: ActEntry) -> Json:
-    return without_none(code=assembly.concept(act.concept), status="scheduled", scheduledPeriod=_days(act))
+    activity = without_none(code=assembly.concept(act.concept), status="scheduled", scheduledPeriod=_days(act))
+    return marks.linked(assembly, act.anchor, activity)

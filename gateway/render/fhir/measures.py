@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from gateway.render.fhir import marks
 from gateway.render.fhir.assembly import without_none
 from gateway.render.fhir.datatypes import instant, quantity
 from gateway.render.fhir.sites import body_site
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _LOINC = "http://loinc.org"
+_RAW = "Cotation d'origine"
+_RAW_DIASTOLIC = "Cotation d'origine, diastolique"
 
 
 def add_measures(assembly: Assembly, measures: Sequence[MeasureEntry]) -> list[Json]:
@@ -29,26 +32,29 @@ def add_measures(assembly: Assembly, measures: Sequence[MeasureEntry]) -> list[J
 
 def add_measure(assembly: Assembly, entry: MeasureEntry) -> Json:
     """Add one Observation: target codes and local code, value, site and side, context."""
-    return assembly.add(
-        f"entry/{entry.anchor}",
+    return assembly.add_entry(
+        entry.anchor,
         {
             **_observation(assembly, entry, _vital_profile(assembly, entry)),
             "code": assembly.concept(entry.concept),
             **_value(assembly, entry),
             **_note(entry),
             **body_site(assembly, entry.site, entry.side),
-            **_components(entry),
+            **_components(assembly, entry),
         },
     )
 
 
 def _observation(assembly: Assembly, entry: MeasureEntry | StatementEntry | FunctionEntry, profile: str | None) -> Json:
-    category = assembly.data.categories[getattr(entry, "category", "survey")]
+    category = getattr(entry, "category", "survey")
+    codes = [{"coding": [{"system": _CATEGORY, "code": assembly.data.categories[category]}]}]
+    if category == "pain":  # the standard list has no pain: it stands there as a survey
+        codes.append(marks.local_category(assembly, "pain", "Douleur"))
     return without_none(
         resourceType="Observation",
         meta=assembly.data.profile(profile) if profile else None,
         status="final",
-        category=[{"coding": [{"system": _CATEGORY, "code": category}]}],
+        category=codes,
         **assembly.clinical(),
         effectiveDateTime=instant(entry.effective),
         performer=[assembly.reference(assembly.author_path)],
@@ -83,14 +89,15 @@ def _note(entry: MeasureEntry) -> Json:
     return {"note": [{"text": "Mesure initiale, rappelée pour comparaison."}]} if entry.reference == "initial" else {}
 
 
-def _components(entry: MeasureEntry) -> Json:
+def _components(assembly: Assembly, entry: MeasureEntry) -> Json:
     """What tells two values of one code apart: as components, so that a program can read it too."""
     named = {"Contexte": entry.context, "Aide technique": entry.aid}
     found: list[Json] = [
         {"code": {"text": name}, "valueCodeableConcept": {"text": value}} for name, value in named.items() if value
     ]
-    if entry.raw and entry.value is not None:
-        found.append({"code": {"text": "Cotation d'origine"}, "valueString": entry.raw})
+    if entry.raw and (entry.value is not None or entry.answer is not None):
+        found.append({"code": {"text": _RAW}, "valueString": entry.raw})
+    found += marks.own_measure(assembly, entry)
     return {"component": found} if found else {}
 
 
@@ -124,23 +131,29 @@ def _pressure_limb(assembly: Assembly, entry: MeasureEntry) -> int | None:
 def _pressure(assembly: Assembly, systolic: MeasureEntry, diastolic: MeasureEntry) -> Json:
     """Blood pressure as FR Core wants it: one Observation, two components."""
     table = assembly.data.blood_pressure
-    parts = [{"code": assembly.concept(part.concept), **_value(assembly, part)} for part in (systolic, diastolic)]
-    return assembly.add(
-        f"entry/{systolic.anchor}",
+    parts = [_limb(assembly, systolic), _limb(assembly, diastolic)]
+    raw = [{"code": {"text": _RAW_DIASTOLIC}, "valueString": diastolic.raw}] if diastolic.raw else []
+    return assembly.add_entry(
+        systolic.anchor,
         {
             **_observation(assembly, systolic, table["profile"]),
             "code": {"coding": [{"system": _LOINC, "code": table["panel"]}], "text": table["text"]},
             **_note(systolic),
             **body_site(assembly, systolic.site, systolic.side),
-            "component": [*parts, *_components(systolic).get("component", [])],
+            "component": [*parts, *_components(assembly, systolic).get("component", []), *raw],
         },
     )
 
 
+def _limb(assembly: Assembly, part: MeasureEntry) -> Json:
+    component = {"code": assembly.concept(part.concept), **_value(assembly, part)}
+    return marks.linked(assembly, part.anchor, component)
+
+
 def add_function(assembly: Assembly, entry: FunctionEntry) -> Json:
     """Add an impaired function: functional status (LOINC 54522-8) with the ICF item as value."""
-    return assembly.add(
-        f"entry/{entry.anchor}",
+    return assembly.add_entry(
+        entry.anchor,
         {
             **_observation(assembly, entry, None),
             "code": _functional_status(assembly),
@@ -151,8 +164,8 @@ def add_function(assembly: Assembly, entry: FunctionEntry) -> Json:
 
 def add_statement(assembly: Assembly, entry: StatementEntry) -> Json:
     """Add a statement (outcome of the care, decision on red flags) as an Observation."""
-    return assembly.add(
-        f"entry/{entry.anchor}",
+    return assembly.add_entry(
+        entry.anchor,
         {
             **_observation(assembly, entry, None),
             "code": assembly.concept(entry.concept),

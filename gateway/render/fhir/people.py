@@ -175,6 +175,7 @@ def add_encounter(assembly: Assembly) -> None:
             identifier=[_visit_number(assembly)],
             status="finished",
             **_encounter_kind(assembly),
+            episodeOfCare=_episode(assembly, provider),
             serviceType=assembly.codeable(header.practice_setting),
             subject=assembly.reference("patient"),
             participant=[{"individual": role(assembly, header.author, civil=True)}],
@@ -190,6 +191,27 @@ def _encounter_kind(assembly: Assembly) -> Json:
     if known.system == table["classes"]:
         return {"class": assembly.coding(known)}
     return {"class": {"system": table["system"], "code": table["code"]}, "type": [assembly.codeable(known)]}
+
+
+def _episode(assembly: Assembly, provider: Json) -> list[Json]:
+    """The EpisodeOfCare, as a list of none or one. Its number is the practice's own."""
+    header, known = assembly.header, assembly.header.episode
+    if known is None:
+        return []
+    end = header.service_stop if known.closed else None
+    added = assembly.add(
+        "episode",
+        without_none(
+            resourceType="EpisodeOfCare",
+            identifier=[{"value": known.id, "assigner": provider}],
+            status="finished" if known.closed else "active",
+            patient=assembly.reference("patient"),
+            managingOrganization=provider,
+            period=without_none(start=known.start.isoformat(), end=end.date().isoformat() if end else None),
+            careManager=assembly.reference(assembly.author_path),
+        ),
+    )
+    return [added]
 
 
 def service_period(assembly: Assembly) -> Json:

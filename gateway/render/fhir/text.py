@@ -16,13 +16,18 @@ _OPEN = '<div xmlns="http://www.w3.org/1999/xhtml" xml:lang="{0}" lang="{0}">'
 
 def section_text(section: Section, language: str) -> Json:
     """Narrative of a section (`Composition.section.text`); a section without text says its title."""
-    body = "".join(_block(block) for block in section.blocks) or f"<p>{_text(section.title)}</p>"
+    body = "".join(_block(block) for block in section.blocks) or _title(section.title)
     return _narrative(body, language)
 
 
 def title_text(title: str, language: str) -> Json:
     """Narrative that only names what stands below it."""
-    return _narrative(f"<p>{_text(title)}</p>", language)
+    return _narrative(_title(title), language)
+
+
+def _title(title: str) -> str:
+    """A paragraph that only stands in for a narrative; its class tells it from one that somebody wrote."""
+    return f'<p class="title">{_text(title)}</p>'
 
 
 def _narrative(body: str, language: str) -> Json:

@@ -92,6 +92,16 @@ def test_a_french_kind_of_encounter_is_the_type_of_an_ambulatory_one() -> None:
     assert "type" not in of_kind(bundle(assessment()), "Encounter")[0]
 
 
+def test_the_episode_of_care_is_open_until_care_has_ended() -> None:
+    first, last = (of_kind(bundle(document), "EpisodeOfCare")[0] for document in DOCUMENTS)
+    assert (first["identifier"][0]["value"], first["status"], first["period"]) == (
+        "EP-01", "active", {"start": "2025-11-26"},
+    )  # fmt: skip
+    assert (last["status"], last["period"]) == ("finished", {"start": "2025-11-26", "end": "2026-01-05"})
+    header = dataclasses.replace(assessment().header, episode=None)
+    assert of_kind(bundle(dataclasses.replace(assessment(), header=header)), "EpisodeOfCare") == []
+
+
 def test_composition_carries_the_header() -> None:
     found = bundle(assessment())["entry"][0]["resource"]
     header = assessment().header
