@@ -19,7 +19,7 @@ def check(submission: Submission, terminology: Terminology) -> list[Finding]:
     All of them are errors: the document could not be understood, or the preflight would refuse it.
     """
     unknown = [
-        error(code, path, f"Code inconnu de {name} : {value}.", advice, _SOURCE)
+        error(code, path, f"Code absent de {name}.", advice, _SOURCE)
         for code, path, name, set_name, value, advice in _named(submission)
         if not terminology.has_value(set_name, value)
     ]
