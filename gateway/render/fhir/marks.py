@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gateway.render.fhir.assembly import Assembly, Json
 
 NARRATIVE_LINK = "http://hl7.org/fhir/StructureDefinition/narrativeLink"
+OWN_MEASURE = "Code de la mesure"
 _URI = "urn:ietf:rfc:3986"
 _DETAIL = '<div xmlns="http://www.w3.org/1999/xhtml" xml:lang="fr" lang="fr">{}</div>'
 
@@ -62,13 +63,15 @@ def author_number(assembly: Assembly) -> list[Json]:
 
 
 def own_measure(assembly: Assembly, entry: MeasureEntry) -> list[Json]:
-    """The author's code of a measure that is not in the catalogue: no coding says it."""
+    """The author's code of a measure that is not in the catalogue, where no coding says it.
+
+    It also tells a coded answer to such a measure from a statement.
+    """
     local = entry.concept.local
-    known = assembly.terminology.measure(entry.measure)
-    if known is not None and local is not None and local.code == entry.measure:
+    said = local is not None and local.code == entry.measure
+    if said and (entry.answer is None or assembly.terminology.measure(entry.measure) is not None):
         return []
-    code = {"coding": [{"system": local_system(assembly), "code": "measure"}], "text": "Code de la mesure"}
-    return [{"code": code, "valueString": entry.measure}]
+    return [{"code": {"text": OWN_MEASURE}, "valueCodeableConcept": {"text": entry.measure}}]
 
 
 def local_category(assembly: Assembly, code: str, text: str) -> Json:

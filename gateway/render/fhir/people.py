@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.render.fhir import marks
 from gateway.render.fhir.assembly import person_key, role_path, without_none
 from gateway.render.fhir.datatypes import address, identifier, instant, person_name, telecoms
 
@@ -24,7 +25,7 @@ def add_patient(assembly: Assembly) -> None:
         "patient",
         without_none(
             resourceType="Patient",
-            meta=assembly.data.profile(profile),
+            meta={**assembly.data.profile(profile), **_identity_tags(assembly, patient)},
             extension=[_reliability(assembly, patient), *_birth_place(assembly, patient)],
             identifier=_patient_identifiers(assembly, patient),
             name=_patient_names(assembly, patient),
@@ -32,9 +33,20 @@ def add_patient(assembly: Assembly) -> None:
             gender=assembly.data.gender.get(patient.sex.code, "unknown"),
             birthDate=patient.birth_date.isoformat(),
             address=address(patient.address),
-            generalPractitioner=[practitioner(assembly, doctor)] if doctor else [],
+            generalPractitioner=[_general_practitioner(assembly, doctor)] if doctor else [],
         ),
     )
+
+
+def _general_practitioner(assembly: Assembly, doctor: Professional) -> Json:
+    """The médecin traitant, with the role when it says where he practises."""
+    return role(assembly, doctor) if doctor.structure else practitioner(assembly, doctor)
+
+
+def _identity_tags(assembly: Assembly, patient: PatientIdentity) -> Json:
+    codes = assembly.release.with_ins if patient.ins else assembly.release.without_ins
+    tags = marks.identity_tags(assembly, patient, codes)
+    return {"tag": tags} if tags else {}
 
 
 def _reliability(assembly: Assembly, patient: PatientIdentity) -> Json:
@@ -84,7 +96,7 @@ def _patient_names(assembly: Assembly, patient: PatientIdentity) -> list[Json]:
 
 def practitioner(assembly: Assembly, person: Professional, *, civil: bool = False) -> Json:
     """Add the Practitioner (fr-core-practitioner) once, and return the reference. `civil`: not the armed forces."""
-    return assembly.add(
+    return assembly.add_variant(
         f"practitioner/{person_key(person)}",
         without_none(
             resourceType="Practitioner",
@@ -109,23 +121,24 @@ def _practitioner_identifiers(assembly: Assembly, person: Professional) -> list[
 
 def _qualification(assembly: Assembly, person: Professional, *, civil: bool) -> list[Json]:
     """Shape of the exercicePro slice: category C (civil) and the profession of TRE_G15."""
+    more = marks.more_qualifications(assembly, person.profession, person.specialty)
     if person.profession is None:
-        return []
+        return more
     # JDV_J01 writes G15_70 or G15_10/SM26 where TRE_G15 writes 70 or 10.
     head, _, number = person.profession.code.split("/")[0].partition("_")
     if head != "G15" or not number:
-        return [{"code": assembly.codeable(person.profession)}]
+        return [{"code": assembly.codeable(person.profession)}, *more]
     codes = [{"system": assembly.data.professions, "code": number}]
     if civil:
         codes.insert(0, {"system": assembly.data.category_profession, "code": "C"})
-    return [{"code": {"coding": codes, "text": person.specialty or person.profession.display}}]
+    return [{"code": {"coding": codes, "text": person.specialty or person.profession.display}}, *more]
 
 
 def role(assembly: Assembly, person: Professional, *, civil: bool = False) -> Json:
     """Add the PractitionerRole, its Practitioner and its Organization, and return the reference to the role."""
     someone = practitioner(assembly, person, civil=civil)
     place = organization(assembly, person.structure) if person.structure else None
-    return assembly.add(
+    return assembly.add_variant(
         role_path(person),
         without_none(
             resourceType="PractitionerRole",
@@ -138,7 +151,7 @@ def role(assembly: Assembly, person: Professional, *, civil: bool = False) -> Js
 
 def organization(assembly: Assembly, structure: StructureRef, facility: Code | None = None) -> Json:
     """Add the Organization (fr-core-organization) once, and return the reference."""
-    return assembly.add(
+    return assembly.add_variant(
         f"organization/{structure.id.root}/{structure.id.extension}",
         without_none(
             resourceType="Organization",
@@ -149,6 +162,7 @@ def organization(assembly: Assembly, structure: StructureRef, facility: Code | N
             telecom=telecoms(structure.telecoms, assembly.data),
             address=address(structure.address),
         ),
+        but="type",
     )
 
 
@@ -172,7 +186,7 @@ def add_encounter(assembly: Assembly) -> None:
         without_none(
             resourceType="Encounter",
             meta=assembly.data.profile("fr-core-encounter"),
-            identifier=[_visit_number(assembly)],
+            identifier=[_visit_number(assembly), *marks.author_number(assembly)],
             status="finished",
             **_encounter_kind(assembly),
             episodeOfCare=_episode(assembly, provider),
