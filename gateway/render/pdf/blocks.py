@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, assert_never
 
 from gateway.document.model import Items, Paragraph, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from gateway.document.model import Block, ClinicalDocument, Section
 
-_NARROW, _WIDE = 6, 48
+_NARROW, _WIDE = 8, 48
 """Bounds of a column's share, in characters: no column starves, none takes the whole line."""
+
+_SHORT = 26
+"""A cell of this many characters keeps to one line."""
 
 
 def sections(document: ClinicalDocument) -> list[dict[str, Any]]:
@@ -48,7 +52,11 @@ def block(item: Block) -> dict[str, Any]:
             assert_never(item)
 
 
-def weights(rows: Iterable[list[str]]) -> list[int]:
-    """Share of each column: the length of its longest cell, within bounds."""
-    columns = zip(*rows, strict=True)
-    return [min(max(_NARROW, *(len(cell) for cell in column)), _WIDE) for column in columns]
+def weights(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Share of each column, within bounds: its longest cell, or less where one long cell is the exception."""
+    return [min(max(_NARROW, _share([len(cell) for cell in cells])), _WIDE) for cells in zip(*rows, strict=True)]
+
+
+def _share(lengths: Sequence[int]) -> int:
+    longest = max(lengths)
+    return longest if longest <= _SHORT else max(_SHORT, round(math.sqrt(longest * sum(lengths) / len(lengths))))

@@ -198,6 +198,15 @@ def test_the_first_page_never_overflows(kind: str) -> None:
     assert len(found) < 40
 
 
+def test_an_identification_longer_than_a_page_loses_nothing() -> None:
+    header = assessment().header
+    crowd = tuple(dataclasses.replace(header.addressees[0], role=f"rôle {n} " + "long " * 90) for n in range(10))
+    text = squeezed("".join(pages(render(with_header(assessment(), addressees=crowd), TERMS))))
+    # A row may go on to the next page: its words are counted.
+    assert all(f"rôle{n}long" in text for n in range(10))
+    assert re.split("identificationdudocument", text, flags=re.IGNORECASE)[1].count("long") == 900
+
+
 def test_three_hundred_measures_flow_over_pages() -> None:
     rows = tuple((model.Span(f"Mesure {n}"), model.Span(f"{n},5 °")) for n in range(300))
     data = render(with_section(model.Table(("Mesure", "Valeur"), rows)), TERMS)
@@ -359,7 +368,9 @@ def test_legible_text() -> None:
 
 
 def test_column_shares_have_bounds() -> None:
-    assert weights([["a", "b" * 20, "c" * 900]]) == [6, 20, 48]
+    assert weights([["a", "b" * 20, "c" * 900]]) == [8, 20, 48]
+    # One long cell among short ones does not take the line.
+    assert weights([["b" * 90], *[["b" * 4]] * 29]) == [26]
 
 
 def test_every_word_of_the_page_is_said_once() -> None:
