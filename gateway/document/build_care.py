@@ -197,7 +197,7 @@ def _goal_table(goals: Sequence[tuple[int, Goal]], frame: Frame) -> Table | None
 def _plan(frame: Frame, plan: Plan) -> Iterator[Block | None]:
     place = frame.terms.wording("plan_place", plan.place) if plan.place else None
     number = plan.sessions_planned
-    sessions = None if number is None else f"{number} séance{'s' if number > 1 else ''}"
+    sessions = None if number is None else f"{number or 'aucune'} séance{'s' if number > 1 else ''}"
     yield labelled("Prévu", words.join((sessions, plan.frequency, place), ", ") or None, "plan")
     yield items(Span(text, f"technique-{order}") for order, text in enumerate(plan.techniques, start=1))
     yield paragraph(plan.note, "plan-note")

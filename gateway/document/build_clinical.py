@@ -149,7 +149,7 @@ def _problem_table(frame: Frame, listed: Sequence[tuple[int, Problem]]) -> Table
             Span(problem.label, f"probleme-{position}"),
             Span(words.side(problem.side, frame.terms)),
             Span(_code_shown(problem)),
-            Span(words.day(problem.onset) if problem.onset else ""),
+            Span(f"depuis le {words.day(problem.onset)}" if problem.onset else ""),
             Span(problem.note or ""),
         )
         for position, problem in listed
