@@ -256,3 +256,62 @@ def test_a_damaged_table_is_a_configuration_error(tmp_path: Any, monkeypatch: py
     with pytest.raises(ConfigError) as caught:
         departments.load.__wrapped__()
     assert caught.value.code == "DEP-001"
+
+
+DECLARED = {ACCESS + "declared_to_ars_on": "2025-06-01"}
+PROVED = {ACCESS + "prior_diagnosis": True}
+LIMITS: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("declared on the first day", {ACCESS + "declared_to_ars_on": "2025-10-06"}, set()),
+    ("withdrawn the day after", {ACCESS + "withdrawn_on": "2025-10-07"}, set()),
+    (
+        "on the day the experiment starts",
+        {**DECLARED, EPISODE + "start": "2025-06-08", "/document/date": "2025-06-09T10:00:00+02:00"},
+        set(),
+    ),
+    ("proof until today", {ACCESS + "cpts/proof_valid_until": "2025-10-06"}, {"ACC-012"}),
+    ("proof for 30 days", {ACCESS + "cpts/proof_valid_until": "2025-11-05"}, set()),
+    ("three months to the day", {**DECLARED, EPISODE + "start": "2025-07-06"}, set()),
+    ("plan of eight sessions", {"/document/plan/sessions_planned": 8}, set()),
+    ("proof of the day", {**PROVED, ACCESS + "proof": {**PROOF, "date": "2025-10-06"}}, set()),
+]
+
+
+@pytest.mark.parametrize(("changes", "codes"), [row[1:] for row in LIMITS], ids=[row[0] for row in LIMITS])
+def test_just_inside_a_limit(changes: dict[str, Any], codes: set[str]) -> None:
+    assert set(found(changed(assessment(), changes))) == codes
+
+
+def test_a_renewal_on_the_day_the_convention_takes_effect() -> None:
+    changes = {
+        MODE: "renewal",
+        ACCESS + "prescription_date": "2023-08-01",
+        EPISODE + "start": "2023-08-22",
+        "/recipients/0/role": "prescripteur",
+    }
+    assert found(changed(summary(), changes)) == {}
+
+
+@pytest.mark.parametrize(("day", "codes"), [("2024-02-21", set()), ("2024-02-22", {"ACC-033"})])
+def test_letters_are_withdrawn_on_a_day(day: str, codes: set[str]) -> None:
+    changes = {"/document/sessions/0/act_letter": "AMC", "/document/sessions/0/date": day}
+    assert set(found(changed(summary(), changes))) == codes
+
+
+def test_an_act_outside_the_nomenclature_without_letter() -> None:
+    assert found(changed(summary(), {MODE: "hors_nomenclature", "/document/sessions/0/act_letter": None})) == {}
+
+
+@pytest.mark.parametrize(("start", "warns"), [("2025-10-06", True), ("2025-10-07", False)])
+def test_an_episode_that_starts_with_or_after_this_one(start: str, *, warns: bool) -> None:
+    past = PastEpisode.model_validate({"id": "EP-00", "start": start, "region": "CHEVILLE"})
+    assert ("ACC-018" in found(assessment(), EpisodeHistory(previous_episodes=(past,)))) is warns
+
+
+@pytest.mark.parametrize(("day", "warns"), [("2025-10-06", False), ("2025-10-07", True)])
+def test_a_department_may_leave_the_experiment(day: str, *, warns: bool) -> None:
+    table = departments.load()
+    row = table.by_code["22"].model_copy(update={"valid_until": dt.date(2025, 10, 6)})
+    ended = table.model_copy(update={"by_code": {**table.by_code, "22": row}})
+    submission = sound(put(assessment(), "/document/date", f"{day}T10:00:00+02:00"))
+    codes = {finding.code for finding in check_access(submission, RulesSettings(), departments=ended)}
+    assert ("ACC-006" in codes) is warns
