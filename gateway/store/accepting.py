@@ -91,14 +91,15 @@ def _existing(tx: Transaction, account: str, mac: bytes, content_sha256: str) ->
 def _seal(core: Core, request: AcceptRequest) -> _Sealed:
     document = core.new_id()
     key, wrapped = core.vault.new_key(document)
-    own = (Blob(payload.SUBMISSION, "application/json", request.submission), *request.renderings)
-    deliveries = []
+    own = payload.hashed((Blob(payload.SUBMISSION, "application/json", request.submission), *request.renderings))
+    deliveries, every = [], list(own)
     for planned in request.deliveries:
         delivery, manifest = core.new_id(), None
         if planned.context is not None:
-            manifest = payload.seal_manifest(key, "delivery", delivery, planned.parts, planned.context)
+            parts = payload.hashed(planned.parts)
+            every += parts
+            manifest = payload.seal_manifest(key, "delivery", delivery, parts, planned.context)
         deliveries.append((delivery, planned, manifest))
-    every = [*own, *(part for planned in request.deliveries for part in planned.parts)]
     return _Sealed(
         document,
         wrapped,

@@ -21,6 +21,19 @@ SUBMISSION = "submission"
 
 
 @dataclass(frozen=True, slots=True)
+class Hashed:
+    """A part and its SHA-256, computed once."""
+
+    blob: Blob
+    digest: bytes
+
+
+def hashed(blobs: Iterable[Blob]) -> tuple[Hashed, ...]:
+    """The parts with their hashes."""
+    return tuple(Hashed(blob, sha256(blob.data).digest()) for blob in blobs)
+
+
+@dataclass(frozen=True, slots=True)
 class SealedArtifact:
     """An artifact ready to be inserted."""
 
@@ -29,25 +42,26 @@ class SealedArtifact:
     sealed: bytes
 
 
-def seal_artifacts(key: DocumentKey, blobs: Iterable[Blob]) -> dict[bytes, SealedArtifact]:
+def seal_artifacts(key: DocumentKey, parts: Iterable[Hashed]) -> dict[bytes, SealedArtifact]:
     """Each distinct content once, by its SHA-256."""
     sealed: dict[bytes, SealedArtifact] = {}
-    for blob in blobs:
-        digest = sha256(blob.data).digest()
-        if digest not in sealed:
-            content = key.seal(blob.data, "artifact", digest.hex(), "sealed")
-            sealed[digest] = SealedArtifact(digest, len(blob.data), content)
+    for part in parts:
+        if part.digest not in sealed:
+            content = key.seal(part.blob.data, "artifact", part.digest.hex(), "sealed")
+            sealed[part.digest] = SealedArtifact(part.digest, len(part.blob.data), content)
     return sealed
 
 
-def seal_manifest(key: DocumentKey, table: str, row: str, blobs: Sequence[Blob], context: bytes | None = None) -> bytes:
+def seal_manifest(
+    key: DocumentKey, table: str, row: str, parts: Sequence[Hashed], context: bytes | None = None
+) -> bytes:
     """Names, types and hashes of the parts, with the send context, bound to their row."""
-    names = [blob.name for blob in blobs]
+    names = [part.blob.name for part in parts]
     if len(set(names)) != len(names):
         raise ValueError(f"two parts of {table} {row} share a name")
     value = {
         "context": None if context is None else base64.b64encode(context).decode(),
-        "parts": [[blob.name, blob.media_type, sha256(blob.data).hexdigest()] for blob in blobs],
+        "parts": [[part.blob.name, part.blob.media_type, part.digest.hex()] for part in parts],
     }
     return key.seal(json.dumps(value, separators=(",", ":")).encode(), table, row, "manifest")
 
