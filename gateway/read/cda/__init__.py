@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Iterator
 
 from gateway.document.model import ClinicalDocument
-from gateway.read import xml
-from gateway.read.cda import narrative, tables
+from gateway.read import narrative, xml
+from gateway.read.cda import tables
 from gateway.read.cda.header import header, is_own
 from gateway.read.cda.scan import Scan
 from gateway.read.cda.sections import sections

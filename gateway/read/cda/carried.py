@@ -21,8 +21,10 @@ from gateway.document.model import (
     StructureRef,
     Telecom,
 )
-from gateway.read.cda.header import addressee, definition, format_of
-from gateway.read.cda.people import is_mailbox, split_city, split_given
+from gateway.read import kinds
+from gateway.read.cda.header import addressee
+from gateway.read.cda.people import is_mailbox, split_city
+from gateway.read.names import split_given
 from gateway.read.reading import ABSENT_CODE, ABSENT_ID
 from gateway.terminology import Terminology
 
@@ -32,6 +34,7 @@ T = TypeVar("T")
 def through_cda(document: ClinicalDocument, terminology: Terminology) -> ClinicalDocument:
     """The document as its CDA says it.
 
+    - the care episode's number: words of the narrative;
     - visibility: XDS metadata and the narrative of the comment section, never the header (CI-SIS);
     - software, status of an identity without INS: no element;
     - recipients: identity alone, without role, profession and specialty, unless they are the médecin traitant; their
@@ -45,7 +48,7 @@ def through_cda(document: ClinicalDocument, terminology: Terminology) -> Clinica
 
 
 def _header(header: Header, terms: Terminology) -> Header:
-    known = definition(terms, header.template_id, header.type.code)
+    known = kinds.definition(terms, header.template_id, header.type.code)
     author = _author(header)
     doctor = _person(header.medecin_traitant) if header.medecin_traitant is not None else None
     stop = _second(header.service_stop) if header.service_stop is not None else None
@@ -53,7 +56,7 @@ def _header(header: Header, terms: Terminology) -> Header:
     return replace(
         header,
         class_code=known.class_code if known is not None else ABSENT_CODE,
-        format_code=format_of(known, header.template_id),
+        format_code=kinds.format_of(known, header.template_id),
         effective_time=_second(header.effective_time),
         visibility=(),
         patient=_patient(header.patient),
@@ -64,6 +67,7 @@ def _header(header: Header, terms: Terminology) -> Header:
         service_start=start,
         service_stop=None if stop == start else stop,
         software="",
+        episode=None,
     )
 
 

@@ -5,47 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
 
-from gateway.document.model import Addressee, Code, Header, Professional, StructureRef
-from gateway.errors import MappingError
+from gateway.document.model import Addressee, Header, Professional, StructureRef
+from gateway.read import kinds
 from gateway.read.cda import people
 from gateway.read.cda.scan import Scan
 from gateway.read.reading import ABSENT_CODE, ABSENT_ID
 from gateway.read.xml import Element, attribute, child, children, path, text
-from gateway.terminology import DocumentDef, Terminology
+from gateway.terminology import Terminology
 
 _MEDECIN_TRAITANT = "PCP"
 _NOBODY = "RDB-023"
 
 
-def definitions(terms: Terminology) -> Iterator[DocumentDef]:
-    """Every document that the product makes."""
-    for kind in terms.order:
-        for closes in (False, True):
-            try:
-                yield terms.document(kind, closes_episode=closes)
-            except MappingError:
-                continue
-
-
-def definition(terms: Terminology, template: str, code: str) -> DocumentDef | None:
-    """The document of this template and type code; of the template or of the type alone, where one has changed."""
-    known = list(definitions(terms))
-    both = (one for one in known if one.template_id == template and one.type.code == code)
-    ours = (one for one in known if one.template_id == template)
-    alike = (one for one in known if one.type.code == code)
-    return next(both, None) or next(ours, None) or next(alike, None)
-
-
-def format_of(known: DocumentDef | None, template: str) -> Code:
-    """XDS format of a document: known for our own templates only, another's depends on its body."""
-    return known.format_code if known is not None and known.template_id == template else ABSENT_CODE
-
-
 def is_own(terms: Terminology, root: Element) -> bool:
     """Whether the document declares a template of this product."""
-    own = {one.template_id for one in definitions(terms)}
+    own = {one.template_id for one in kinds.definitions(terms)}
     return any(attribute(one, "root") in own for one in children(root, "templateId"))
 
 
@@ -56,16 +31,16 @@ def header(scan: Scan) -> Header:
     doctor = _medecin_traitant(scan)
     set_id = attribute(child(root, "setId"), "root")
     start, stop = _service(scan)
-    known = definition(scan.terms, template, attribute(child(root, "code"), "code"))
+    known = kinds.definition(scan.terms, template, attribute(child(root, "code"), "code"))
     author = _author(scan)
     return Header(
-        kind=_kind(scan, known),
+        kind=kinds.kind_of(known, scan.trail, "/ClinicalDocument/code"),
         id=_document_id(scan),
         set_id=set_id,
         version=_version(scan),
         type=scan.code_or_absent(child(root, "code")),
         class_code=known.class_code if known is not None else ABSENT_CODE,
-        format_code=format_of(known, template),
+        format_code=kinds.format_of(known, template),
         template_id=template,
         title=text(child(root, "title")),
         effective_time=scan.moment_or_absent(child(root, "effectiveTime"), root),
@@ -88,14 +63,6 @@ def header(scan: Scan) -> Header:
 
 
 _ORGANIZATION = "representedOrganization"
-
-
-def _kind(scan: Scan, known: DocumentDef | None) -> Literal["assessment", "treatment_summary"]:
-    if known is None:
-        message = "Ce type de document n'est pas l'un des nôtres : lu comme un bilan."
-        scan.trail.info("RDB-024", "/ClinicalDocument/code", message)
-        return "assessment"
-    return "treatment_summary" if known.kind == "treatment_summary" else "assessment"
 
 
 def _document_id(scan: Scan) -> str:

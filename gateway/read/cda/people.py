@@ -17,6 +17,7 @@ from gateway.document.model import (
 )
 from gateway.identity.roots import INS_ROOTS
 from gateway.read.cda.scan import Scan
+from gateway.read.names import split_given
 from gateway.read.reading import ABSENT_CODE, ABSENT_ID
 from gateway.read.xml import Element, attribute, child, children, local, path, text
 
@@ -174,15 +175,6 @@ def _identifiers(scan: Scan, role: Element | None, technical_root: str) -> tuple
     if sum(one.root in INS_ROOTS for one in listed) > 1 and role is not None:
         scan.trail.fault("RDB-021", path(role), "Deux INS pour un même patient.", "Vérifier l'identité.", "RNIV")
     return ins, tuple(others)
-
-
-def split_given(listed: str | None, first: str) -> tuple[str, ...]:
-    """The list of birth given names: written as one text, told apart by blanks, the first one known by itself."""
-    if not listed:
-        return ()
-    if listed != first and not listed.startswith(f"{first} "):
-        return tuple(listed.split())
-    return tuple(part for part in (first, *listed[len(first) :].split()) if part)
 
 
 def _incomplete(scan: Scan, target: Element | None, names: _Names) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.document.model import Code, Entry, Section
-from gateway.read.cda import care, measures, narrative
+from gateway.read import narrative
+from gateway.read.cda import care, measures
 from gateway.read.cda.details import listed, unread
 from gateway.read.cda.scan import Scan, reference, templates
 from gateway.read.reading import ABSENT_CODE

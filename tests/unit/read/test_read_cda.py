@@ -59,6 +59,7 @@ def test_what_is_put_to_rest_is_what_the_page_lists(name: str) -> None:
         document.header,
         visibility=(),
         software="",
+        episode=None,
         patient=replace(document.header.patient, identity_status=kept.patient.identity_status),
         addressees=kept.addressees,
     )

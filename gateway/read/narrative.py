@@ -1,4 +1,7 @@
-"""StrucDoc narrative -> blocks. Exact for our own; another's markup is flattened, its words and IDs are kept."""
+"""Narrative -> blocks, of a CDA (StrucDoc) or a FHIR document (XHTML), which name alike what matters here.
+
+Exact for our own; another's markup is flattened, its words and IDs are kept.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,17 @@ from gateway.document.model import Block, Items, Paragraph, Span, Table
 from gateway.read.xml import Element, children, local, text
 
 _PRINTED = re.compile(r"[ \t\r]*\n\s*")
-_BLOCKS = frozenset({"paragraph", "list", "table"})
+_PARAGRAPHS = frozenset({"paragraph", "p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote"})
+_LISTS = frozenset({"list", "ul", "ol"})
+_ITEMS = frozenset({"item", "li"})
+_BLOCKS = _PARAGRAPHS | _LISTS | {"table"}
+_APART = _PARAGRAPHS | _ITEMS | {"tr", "caption", "div"}
 _MAX_SPAN = 200
 """Widest colspan that is believed: a page is not a thousand columns wide."""
 
 
 def blocks(narrative: Element | None) -> tuple[Block, ...]:
-    """The blocks of a <text>."""
+    """The blocks of a <text> or a <div>."""
     return () if narrative is None else tuple(_blocks(narrative))
 
 
@@ -23,7 +30,11 @@ def spoken(narrative: Element | None) -> dict[str, str]:
     """The words of every ID of a narrative."""
     if narrative is None:
         return {}
-    return {str(one.get("ID")): flat(one) for one in narrative.iter() if one.get("ID") and one is not narrative}
+    return {_name(one): flat(one) for one in narrative.iter() if _name(one) and one is not narrative}
+
+
+def _name(element: Element) -> str:
+    return str(element.get("ID") or element.get("id") or "")
 
 
 def flat(element: Element) -> str:
@@ -38,7 +49,7 @@ def _words(element: Element) -> Iterator[str]:
         name = local(child)
         if name == "br":
             yield "\n"
-        elif name in {"paragraph", "item", "tr", "caption"}:
+        elif name in _APART:
             yield from ("\n" if child.getprevious() is not None else "", *_words(child))
         else:
             yield from _words(child)
@@ -61,7 +72,7 @@ def _blocks(narrative: Element) -> Iterator[Block]:
             yield _block(child)
         else:
             loose.append("\n" if local(child) == "br" else flat(child))
-            named += [str(one.get("ID")) for one in child.iter() if one.get("ID")]
+            named += [_name(one) for one in child.iter() if _name(one)]
         loose.append(_unprinted(child.tail))
     yield from _loose(loose, named)
 
@@ -73,19 +84,16 @@ def _loose(words: list[str], named: list[str]) -> Iterator[Block]:
 
 
 def _block(element: Element) -> Block:
-    match local(element):
-        case "list":
-            return Items(tuple(_span(item) for item in children(element, "item")))
-        case "table":
-            return _table(element)
-        case _:
-            return Paragraph(_span(element))
+    name = local(element)
+    if name in _LISTS:
+        return Items(tuple(_span(item) for item in element if local(item) in _ITEMS))
+    return _table(element) if name == "table" else Paragraph(_span(element))
 
 
 def _span(element: Element) -> Span:
     """A piece of narrative with the ID of its content, else its own, else the first one inside."""
-    inside = (str(one.get("ID")) for one in element.iter() if one.get("ID") and one is not element)
-    return Span(flat(element), next(inside, None) or element.get("ID") or None)
+    inside = (_name(one) for one in element.iter() if _name(one) and one is not element)
+    return Span(flat(element), next(inside, None) or _name(element) or None)
 
 
 def _table(element: Element) -> Table:
