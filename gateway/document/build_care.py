@@ -20,7 +20,6 @@ from gateway.document.model import (
     Section,
     SessionEntry,
     Span,
-    StatementEntry,
     Table,
 )
 from gateway.records.clinical import AdverseEvent, Assessment, Goal, Plan, RedFlags, Session, TreatmentSummary
@@ -83,8 +82,8 @@ def evolution(frame: Frame, taken: Sequence[measures.Taken]) -> Section | None:
         _undated(clinical),
     )
     entries = (
-        _statement(frame, "resultat", "outcome", "Résultat des soins", clinical.outcome.value, outcome),
-        _statement(frame, "motif-fin", "end_reason", "Motif du compte rendu", clinical.end_reason.value, ended),
+        frame.statement("resultat", "outcome", clinical.outcome.value),
+        frame.statement("motif-fin", "end_reason", clinical.end_reason.value),
     )
     return frame.section("evolution", blocks, entries)
 
@@ -96,11 +95,6 @@ def _undated(clinical: TreatmentSummary) -> Block | None:
     return None
 
 
-def _statement(frame: Frame, anchor: str, code: str, name: str, value: str, text: str) -> StatementEntry:
-    terms = frame.terms
-    return StatementEntry(anchor, terms.local(code, name), terms.local(f"{code}.{value}", text), frame.at)
-
-
 def conclusion(frame: Frame) -> Section | None:
     """Prognosis, red flags, undesirable events, reorientation or its absence, advice."""
     clinical = frame.clinical
@@ -108,11 +102,7 @@ def conclusion(frame: Frame) -> Section | None:
     entries: list[Entry] = []
     if isinstance(clinical, Assessment) and clinical.red_flags is not None:
         blocks.append(items(_red_flags(frame, clinical.red_flags)))
-        decision = clinical.red_flags.decision.value
-        text = frame.terms.label("red_flag_decision", decision)
-        entries.append(
-            _statement(frame, "signes-alerte", "red_flag_decision", "Décision sur les signes d'alerte", decision, text)
-        )
+        entries.append(frame.statement("signes-alerte", "red_flag_decision", clinical.red_flags.decision.value))
     events = list(enumerate(clinical.adverse_events, start=1))
     blocks += _events(frame, events)
     entries += [_event(frame, place, event) for place, event in events]

@@ -16,7 +16,6 @@ from gateway.document.model import (
     ProblemEntry,
     Section,
     Span,
-    StatementEntry,
     Table,
 )
 from gateway.records.access import Access, AccessMode
@@ -30,12 +29,7 @@ def reason(frame: Frame) -> Section | None:
     terms, mode = frame.terms, frame.claimed_mode
     way = terms.label("access_mode", mode)
     lines = [Span(f"Mode d'accès : {way}", "acces"), *(Span(line) for line in _access(frame))]
-    entry = StatementEntry(
-        anchor="acces",
-        concept=terms.local("access_mode", "Mode d'accès"),
-        value=terms.local(f"access_mode.{mode}", way),
-        effective=frame.at,
-    )
+    entry = frame.statement("acces", "access_mode", mode)
     return frame.section("reason", (paragraph(frame.clinical.reason, "motif"), items(lines)), (entry,))
 
 
@@ -118,9 +112,12 @@ def problems(frame: Frame) -> Section | None:
     entries = [_problem(frame, position, one) for position, one in listed]
     diagnosis = frame.clinical.diagnosis
     if diagnosis:
-        text = Concept(diagnosis, Code("diagnostic_kine", frame.terms.local_system, "Diagnostic kinésithérapique"))
+        text = Concept(diagnosis, frame.terms.statement("diagnostic_kine").local)
         entries.append(ProblemEntry("diagnostic", text, "active"))
-    blocks = (_problem_table(frame, listed), labelled("Diagnostic kinésithérapique", diagnosis, "diagnostic"))
+    blocks = (
+        _problem_table(frame, listed),
+        labelled(frame.terms.label("statement", "diagnostic_kine"), diagnosis, "diagnostic"),
+    )
     return frame.section("problems", blocks, entries)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from gateway.document.model import Block, Entry, Items, Paragraph, Section, Span
+from gateway.document.model import Block, Entry, Items, Paragraph, Section, Span, StatementEntry
 from gateway.records.clinical import Assessment, TreatmentSummary
 from gateway.records.submission import Submission
 from gateway.terminology import Terminology
@@ -51,6 +51,11 @@ class Frame:
             return None
         known = self.terms.section(key)
         return Section(key, known.code, title or known.title, shown, tuple(entries), parts)
+
+    def statement(self, anchor: str, name: str, value: str) -> StatementEntry:
+        """A value of one of the product's own lists, dated from the document."""
+        text = self.terms.label(name, value)
+        return StatementEntry(anchor, self.terms.statement(name), self.terms.local(f"{name}.{value}", text), self.at)
 
 
 def paragraph(text: str | None, anchor: str | None = None) -> Paragraph | None:

@@ -12,6 +12,7 @@ from gateway.document.build_frame import Frame
 from gateway.document.model import (
     Addressee,
     Code,
+    DocumentRef,
     Episode,
     Header,
     Id,
@@ -36,11 +37,15 @@ _ENDED = frozenset({Outcome.GOALS_REACHED, Outcome.ABANDONED})
 
 @dataclass(frozen=True, slots=True)
 class DocumentIds:
-    """Identifiers drawn before building: OIDs (`2.25.<uuid>`) of the document and of its set of versions."""
+    """Identifiers drawn before building: OIDs (`2.25.<uuid>`) of the document and of its set of versions.
+
+    A corrected version keeps its predecessor's set, counts one more, and names what it replaces.
+    """
 
     id: str
     set_id: str
     version: int = 1
+    replaces: DocumentRef | None = None
 
 
 def build_header(frame: Frame, account: AccountSettings, ids: DocumentIds, software: str) -> Header:
@@ -78,6 +83,7 @@ def build_header(frame: Frame, account: AccountSettings, ids: DocumentIds, softw
         author_document_id=clinical.id,
         software=software,
         episode=_episode(frame),
+        replaces=ids.replaces,
     )
 
 

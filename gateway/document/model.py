@@ -21,6 +21,7 @@ __all__ = [
     "ClinicalDocument",
     "Code",
     "Concept",
+    "DocumentRef",
     "Entry",
     "FunctionEntry",
     "GoalEntry",
@@ -150,11 +151,26 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """The earlier version that a document replaces: its identifier and its number in the same set of versions.
+
+    The entry ids (`urn:uuid:...`) are those under which XDS metadata described it: `archive_entry` in the archive
+    that was mailed, `registry_entry` in the request sent to the DMP; None where it never went that way.
+    """
+
+    id: str
+    version: int
+    archive_entry: str | None = None
+    registry_entry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """Everything that CI-SIS structuration minimale, XDS and the mail need to know.
 
     `id` and `set_id` are OIDs (`2.25.<uuid>`), `version` counts from 1, all times are aware.
-    `type`, `class_code` and `format_code` come from mappings/documents.
+    `type`, `class_code` and `format_code` come from mappings/documents. `replaces` is an earlier version of the same
+    set that some reader holds; a corrected version whose predecessor nobody got replaces nothing.
     """
 
     kind: Literal["assessment", "treatment_summary"]
@@ -183,6 +199,7 @@ class Header:
     author_document_id: str
     software: str
     episode: Episode | None = None
+    replaces: DocumentRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

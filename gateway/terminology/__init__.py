@@ -149,6 +149,10 @@ class Terminology:
         """A notion of the product itself: local code and text."""
         return Concept(text, Code(code, self.local_system, text))
 
+    def statement(self, name: str) -> Concept:
+        """What one of the product's own coded statements is about. Raises MappingError `MAP-002`."""
+        return self.local(name, self.label("statement", name))
+
     def label(self, list_name: str, value: str) -> str:
         """French words for a value of a closed list. Raises MappingError `MAP-002`."""
         found = self._labels.get(list_name, {}).get(value)
