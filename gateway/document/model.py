@@ -155,13 +155,15 @@ class DocumentRef:
     """The earlier version that a document replaces: its identifier and its number in the same set of versions.
 
     The entry ids (`urn:uuid:...`) are those under which XDS metadata described it: `archive_entry` in the archive
-    that was mailed, `registry_entry` in the request sent to the DMP; None where it never went that way.
+    that was mailed, `registry_entry` in the request sent to the DMP; None where it never went that way. `messages` are
+    the mails that took it: address and Message-ID.
     """
 
     id: str
     version: int
     archive_entry: str | None = None
     registry_entry: str | None = None
+    messages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ def dmp_package(
     `now` is the submission and signing time. Without `keys` the signature is an unsigned preview, marked by its
     media type and a comment inside. Same arguments, same bytes.
 
-    Raises PackageError `PKG-001` when the document carries no INS.
+    Raises PackageError `PKG-001` when the document carries no INS, `PKG-007` when it replaces a document that the
+    DMP was never sent.
     """
     ins = document.header.patient.ins
     if ins is None:
@@ -86,7 +87,23 @@ def _submission(document: ClinicalDocument, account: AccountSettings, now: datet
         xds.has_member(ids.uuid(), lot, signature),
         xds.signs(ids.uuid(), signature, lot),
     )
-    return xds.Submission(lot, (entry, signature), links)
+    return xds.Submission(lot, (entry, signature), links + _replacement(document, entry, ids))
+
+
+def _replacement(document: ClinicalDocument, entry: xds.DocumentEntry, ids: Randomness) -> tuple[xds.Association, ...]:
+    """RPLC towards the entry that was sent before. The registry keeps the entryUUID of a first submission; one that
+    changed since (a metadata update by somebody else) is only known to a stored query (ITI-18), which is not asked.
+    """
+    former = document.header.replaces
+    if former is None:
+        return ()
+    if former.registry_entry is None:
+        raise PackageError(
+            "PKG-007",
+            "Le DMP n'a pas la version que ce document remplace.",
+            "Envoyez-le au DMP comme un premier document.",
+        )
+    return (xds.replaces(ids.uuid(), entry, former.registry_entry),)
 
 
 def _context(document: ClinicalDocument, ins: Id, submission: xds.Submission, account: AccountSettings) -> DmpContext:

@@ -12,7 +12,7 @@ from lxml import etree
 
 from gateway.document.model import Code
 from gateway.package.xds import Association, Author, DocumentEntry, Submission, SubmissionSet
-from gateway.package.xml import Element
+from gateway.package.xml import Element, parse
 
 LCM = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
 RIM = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
@@ -56,6 +56,14 @@ def submit_request(submission: Submission) -> Element:
 def serialise(root: Element) -> bytes:
     """UTF-8 with its declaration, without byte order mark."""
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+def entry_id(metadata: bytes) -> str:
+    """The id of the first document entry. Raises ValueError when there is none."""
+    entry = parse(metadata).find(f".//{{{RIM}}}ExtrinsicObject")
+    if entry is None:
+        raise ValueError("no document entry in the metadata")
+    return str(entry.get("id"))
 
 
 def _child(parent: Element, tag: str, /, **attributes: str) -> Element:

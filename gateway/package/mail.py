@@ -11,6 +11,7 @@ import binascii
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header as EncodedHeader
 from email.utils import format_datetime
@@ -29,6 +30,8 @@ from gateway.resources import read_text
 from gateway.settings import AccountSettings
 
 _LABEL_SIZE = 40  # ECO.2.1.3, ECO.2.1.6: the document type is cut there
+CORRECTION = "[Annule et remplace] "
+"""Before the subject of a mail that replaces another (AMBU.MSS/va1.02 asks for the mention, not for its place)."""
 _HIDDEN = frozenset({"INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"})
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 _ADDRESS = re.compile(r"[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]+@[A-Za-z0-9.-]+")
@@ -50,7 +53,8 @@ def mail_package(
 ) -> Package:
     """The frozen mail (part `message`) and what SMTP needs to send it.
 
-    `recipient` is an addressee of the document or its patient. Same arguments, same bytes.
+    `recipient` is an addressee of the document or its patient. Where the replaced version went to the same mailbox, the
+    mail says that it replaces that one. Same arguments, same bytes.
 
     Raises:
         PackageError: `PKG-001` patient without INS, `PKG-003` addressee without mailbox, `PKG-004` document
@@ -61,7 +65,9 @@ def mail_package(
         raise PackageError("PKG-005", "L'archive IHE_XDM ne contient pas le document CDA du message.")
     to, domain = address_of(document, recipient), account.mailbox.rpartition("@")[2]
     message_id, envid, boundary = f"<{ids.uuid()}@{domain}>", ids.uuid().hex, f"=_kine_{ids.uuid().hex}"
-    headers = _headers(document.header, recipient, account, to, message_id, now)
+    headers = _headers(
+        document.header, recipient, account, _Envelope(to, message_id, _replaced(document.header, to)), now
+    )
     attachment = pdf_name(document.header)
     parts = (
         _text_part(_body(document.header, recipient, account, attachment)),
@@ -69,7 +75,7 @@ def mail_package(
         _attachment("application/pdf", attachment, pdf),
     )
     data = _assemble(headers, boundary, parts)
-    context = MailContext(account.mailbox, to, message_id, envid)
+    context = MailContext(account.mailbox, to, message_id, envid, document.header.id)
     return Package((Part("message", "message/rfc822", data),), context)
 
 
@@ -131,15 +137,33 @@ def pdf_name(header: Header) -> str:
 # ------------------------------------------------------------------------------------------------ headers
 
 
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """Where a mail goes, its Message-ID, and the Message-ID of the mail that it replaces."""
+
+    to: str
+    message_id: str
+    replaced: str | None
+
+
+def _replaced(header: Header, to: str) -> str | None:
+    """Message-ID of the mail that took the replaced version to this mailbox."""
+    sent = header.replaces.messages if header.replaces is not None else ()
+    return next((message_id for address, message_id in sent if address.lower() == to.lower()), None)
+
+
 def _headers(
-    header: Header, recipient: Recipient, account: AccountSettings, to: str, message_id: str, now: datetime
+    header: Header, recipient: Recipient, account: AccountSettings, envelope: _Envelope, now: datetime
 ) -> Iterator[bytes]:
     sender = _checked(account.mailbox)
     yield _line("From", f"{_display_name(account.display_name)} <{sender}>")
-    yield _line("To", to)
-    yield _line("Subject", subject(header))
+    yield _line("To", envelope.to)
+    yield _line("Subject", (CORRECTION if envelope.replaced else "") + subject(header))
     yield _line("Date", format_datetime(now))
-    yield _line("Message-ID", message_id)
+    yield _line("Message-ID", envelope.message_id)
+    if envelope.replaced is not None:
+        yield _line("In-Reply-To", envelope.replaced)
+        yield _line("References", envelope.replaced)
     yield _line("Disposition-Notification-To", sender)
     yield _line("X-MSS-CODECDA", header.type.code)
     yield _line("X-MSS-INS", "O" if header.patient.ins is not None else "N")

@@ -22,12 +22,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class MailContext:
-    """What SMTP needs beside the message: one recipient per message, always."""
+    """What SMTP needs beside the message: one recipient per message, always.
+
+    `document_id` is the identifier of the CDA inside; empty in contexts stored before it was kept.
+    """
 
     envelope_from: str
     envelope_to: str
     message_id: str
     envid: str
+    document_id: str = ""
     channel: Literal["mssante"] = "mssante"
 
 

@@ -45,6 +45,12 @@ def archive(
     )
 
 
+def entry_id(data: bytes) -> str:
+    """The entryUUID under which an archive of ours describes its document. Raises ValueError on another file."""
+    with zipfile.ZipFile(io.BytesIO(data)) as source:
+        return ebxml.entry_id(source.read(f"{FOLDER}/METADATA.XML"))
+
+
 def _zip(members: tuple[tuple[str, bytes], ...]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:

@@ -21,6 +21,7 @@ from gateway.resources import read_text
 
 HAS_MEMBER = "urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember"
 SIGNS = "urn:ihe:iti:2007:AssociationType:signs"
+REPLACES = "urn:ihe:iti:2007:AssociationType:RPLC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +231,22 @@ def signs(identifier: UUID, signature: DocumentEntry, owner: SubmissionSet) -> A
     return Association(urn(identifier), SIGNS, signature.id, owner.id)
 
 
+def replaces(identifier: UUID, entry: DocumentEntry, former: str) -> Association:
+    """The entry replaces one that the other side holds, named by its entryUUID (IHE ITI TF-3 §4.2.2.2)."""
+    return Association(urn(identifier), REPLACES, entry.id, former)
+
+
 def archive_submission(
     document: ClinicalDocument, cda: bytes, *, uri: str, source_id: str, now: datetime, ids: Randomness
 ) -> Submission:
     """The submission that METADATA.XML of a one-document archive describes."""
     entry = document_entry(document, ids.uuid(), cda=cda, uri=uri)
     lot = submission_set(document, set_id=ids.uuid(), unique_id=ids.uuid(), source_id=source_id, now=now)
-    return Submission(lot, (entry,), (has_member(ids.uuid(), lot, entry),))
+    links = [has_member(ids.uuid(), lot, entry)]
+    former = document.header.replaces
+    if former is not None and former.archive_entry is not None:
+        links.append(replaces(ids.uuid(), entry, former.archive_entry))
+    return Submission(lot, (entry,), tuple(links))
 
 
 def no_ins() -> PackageError:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from gateway.document.model import (
     Addressee,
     ClinicalDocument,
+    DocumentRef,
     Header,
     PatientIdentity,
     PostalAddress,
@@ -40,6 +41,7 @@ def through_cda(document: ClinicalDocument, terminology: Terminology) -> Clinica
     - recipients: identity alone, without role, profession and specialty, unless they are the médecin traitant; their
       identifier only when it is an RPPS number;
     - class and format: deduced from template and type, by the tables;
+    - the replaced version: its identifier and number, not its entry ids in XDS;
     - times: to the second; an end equal to its start is not written;
     - birth given names: one text, so a name with a blank inside it comes back as two;
     - an address of several lines: postal code and city in one line; the same telecom or identifier only once.
@@ -68,6 +70,7 @@ def _header(header: Header, terms: Terminology) -> Header:
         service_stop=None if stop == start else stop,
         software="",
         episode=None,
+        replaces=None if header.replaces is None else DocumentRef(header.replaces.id, header.replaces.version),
     )
 
 

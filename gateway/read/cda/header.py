@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from gateway.document.model import Addressee, Header, Professional, StructureRef
+from gateway.document.model import Addressee, DocumentRef, Header, Professional, StructureRef
 from gateway.read import kinds
 from gateway.read.cda import people
 from gateway.read.cda.scan import Scan
@@ -59,7 +59,19 @@ def header(scan: Scan) -> Header:
         encounter=scan.code_or_absent(child(_encounter(scan), "code")),
         author_document_id=_author_number(scan, set_id),
         software="",
+        replaces=_replaced(scan),
     )
+
+
+def _replaced(scan: Scan) -> DocumentRef | None:
+    """The version that this one says it replaces; entry ids are no part of a CDA."""
+    for related in children(scan.root, "relatedDocument"):
+        former = child(related, "parentDocument")
+        if attribute(related, "typeCode") == "RPLC" and former is not None:
+            number = attribute(child(former, "versionNumber"), "value")
+            version = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
+            return DocumentRef(attribute(child(former, "id"), "root"), version)
+    return None
 
 
 _ORGANIZATION = "representedOrganization"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.document.model import Header, Professional
+from gateway.document.model import DocumentRef, Header, Professional
 from gateway.render.cda.people import (
     write_address,
     write_entity,
@@ -35,6 +35,8 @@ def write_header(scope: Scope, document: Element, header: Header) -> None:
     if header.medecin_traitant is not None:
         _medecin_traitant(scope, document, header.medecin_traitant)
     _service(scope, document, header)
+    if header.replaces is not None:
+        _replaced(document, header, header.replaces)
     _encounter(scope, document, header)
 
 
@@ -104,6 +106,14 @@ def _service(scope: Scope, document: Element, header: Header) -> None:
     _period(event, header)
     performer = add(event, "performer", typeCode="PRF")
     write_entity(scope, performer, "assignedEntity", header.author, header.practice_setting)
+
+
+def _replaced(document: Element, header: Header, former: DocumentRef) -> None:
+    """The version that this one replaces; the set is the same (CDA R2 §4.3.2)."""
+    parent = add(add(document, "relatedDocument", typeCode="RPLC"), "parentDocument")
+    add(parent, "id", root=former.id)
+    add(parent, "setId", root=header.set_id)
+    add(parent, "versionNumber", value=str(former.version))
 
 
 def _encounter(scope: Scope, document: Element, header: Header) -> None:

@@ -90,10 +90,24 @@ def _composition(assembly: Assembly) -> Json:
         confidentiality=header.confidentiality.code,
         attester=[{"mode": "legal", "time": written, "party": author}],
         custodian=people.organization(assembly, header.custodian),
+        relatesTo=_relations(assembly),
         event=[_event(assembly, author)],
         section=sections,
     )
     return {"fullUrl": assembly.url("composition"), "resource": resource}
+
+
+def _relations(assembly: Assembly) -> list[Json]:
+    """The replaced version, by its own identifier: `Composition.identifier` names the whole set of versions."""
+    former = assembly.header.replaces
+    if former is None:
+        return []
+    identifier = {
+        "type": {"text": "Identifiant du document"},
+        "system": _IDENTIFIERS,
+        "value": f"urn:oid:{former.id}",
+    }
+    return [{"code": "replaces", "targetIdentifier": identifier}]
 
 
 def _url(assembly: Assembly, name: str) -> str:

@@ -19,11 +19,12 @@ from gateway.render.pdf.front import versions
 from gateway.render.pdf.legible import all_legible, long_date, wording
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     import typst
 
-    from gateway.document.model import ClinicalDocument
+    from gateway.document.model import ClinicalDocument, Header
     from gateway.terminology import Terminology
 
 _LOCK = threading.Lock()
@@ -56,7 +57,7 @@ def view(document: ClinicalDocument, terminology: Terminology) -> dict[str, Any]
         "date": long_date(header.effective_time.date()),
         "language": header.language.partition("-")[0],
         "footer": people.footer(header),
-        "id": f"{words['document']} {header.id} · {words['version']} {header.version}",
+        "id": " · ".join(_mark(header)),
         "author": people.full_name(header.author.name),
         "fronts": versions(document, terminology),
         "sections": sections(document),
@@ -64,6 +65,15 @@ def view(document: ClinicalDocument, terminology: Terminology) -> dict[str, Any]
         "words": words,
     }
     return dict(all_legible(value))
+
+
+def _mark(header: Header) -> Iterator[str]:
+    """What the foot of each page says of this version: a printed page must not pass for the one it replaces."""
+    words = wording()["words"]
+    yield f"{words['document']} {header.id}"
+    yield f"{words['version']} {header.version}"
+    if header.replaces is not None:
+        yield f"{words['replaces']} {header.replaces.version}"
 
 
 def compile_view(value: dict[str, Any], written: datetime) -> bytes:

@@ -30,6 +30,9 @@ def _document(header: Header) -> Iterator[tuple[str, str]]:
     yield "confidentiality", ", ".join(code.display for code in marks)
     yield "document_id", header.id
     yield "set_id", f"{header.set_id}, {wording()['words']['version']} {header.version}"
+    if header.replaces is not None:
+        words = wording()["words"]
+        yield "replaces", f"{header.replaces.id}, {words['version']} {header.replaces.version}"
     yield "own_id", header.author_document_id
     yield "software", header.software
 
