@@ -6,6 +6,8 @@ Serialising a subtree with inclusive c14n writes bogus `xmlns=""` when the tree 
 
 from __future__ import annotations
 
+import re
+
 from lxml import etree
 
 C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
@@ -14,6 +16,7 @@ EXC_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 EXC_C14N_COMMENTS = EXC_C14N + "WithComments"
 CANONICALISATIONS = frozenset({C14N, C14N_COMMENTS, EXC_C14N, EXC_C14N_COMMENTS})
 
+_UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 Element = etree._Element  # noqa: SLF001 the only name of the type that lxml has
@@ -83,6 +86,11 @@ def namespace(element: Element) -> str:
 def children(element: Element) -> list[Element]:
     """Child elements, without comments and processing instructions."""
     return [child for child in element if isinstance(child.tag, str)]
+
+
+def printable(text: str) -> str:
+    """Text that an XML answer may quote: what XML 1.0 §2.2 does not allow becomes U+FFFD."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def text(element: Element | None) -> str:

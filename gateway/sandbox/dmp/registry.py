@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lxml import etree
 
 from gateway.sandbox.problems import Problem
-from gateway.sandbox.xml import Element
+from gateway.sandbox.xml import Element, printable
 
 RS = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0"
 SUCCESS = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success"
@@ -25,7 +25,7 @@ def write_response(body: Element, problems: Sequence[Problem]) -> None:
     errors.set("highestSeverity", ERROR)
     for problem in problems:
         row = etree.SubElement(errors, f"{{{RS}}}RegistryError")
-        row.set("codeContext", problem.message)
+        row.set("codeContext", printable(problem.message))
         row.set("errorCode", problem.code)
-        row.set("location", problem.location)
+        row.set("location", printable(problem.location))
         row.set("severity", ERROR)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from gateway.sandbox.xml import Element, XmlError, children, local, namespace, parse, text
+from gateway.sandbox.xml import Element, XmlError, children, local, namespace, parse, printable, text
 
 ENV = "http://www.w3.org/2003/05/soap-envelope"
 WSA = "http://www.w3.org/2005/08/addressing"
@@ -129,6 +129,6 @@ def write_fault(fault: SoapFault, message_id: str, relates_to: str) -> bytes:
         reason = etree.SubElement(element, f"{{{ENV}}}Reason")
         words = etree.SubElement(reason, f"{{{ENV}}}Text")
         words.set("{http://www.w3.org/XML/1998/namespace}lang", "fr")
-        words.text = fault.reason
+        words.text = printable(fault.reason)
 
     return write_envelope(WSA + "/fault", message_id, relates_to, fill)

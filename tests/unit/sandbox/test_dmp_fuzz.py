@@ -55,7 +55,7 @@ def test_one_element_damaged_anywhere(shared_dmp: Dmp, seed: int, stage: str) ->
         built: Built = feed(shared_dmp.draft(edits={stage: lambda root: _damage(root, dice)}))
     except (AttributeError, AssertionError):
         return  # the builder of the tests itself needed what was damaged
-    before = len(shared_dmp.store.documents())
+    before = len(shared_dmp.store.submissions())
     answer = shared_dmp.send(built)
-    stored = len(shared_dmp.store.documents()) - before
+    stored = len(shared_dmp.store.submissions()) - before
     assert stored == (1 if b"ResponseStatusType:Success" in answer.body else 0)

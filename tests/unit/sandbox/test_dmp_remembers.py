@@ -230,6 +230,14 @@ def test_faults_on_data_spare_the_existence_test(dmp: Dmp) -> None:
     assert dmp.faults.struck("dmp", "refuse") == 0
 
 
+def test_a_control_character_can_be_quoted_in_a_refusal(dmp: Dmp) -> None:
+    """XML has no way to carry NUL: the answer says it otherwise instead of failing."""
+    edits = {"parts": lambda parts: parts[1][0].__setitem__("Content-Transfer-Encoding", "\x00\x08binary")}
+    answer = dmp.send(feed(dmp.draft(edits=edits)))
+    assert answer.status == 400
+    assert "Content-Transfer-Encoding" in reasons(answer)
+
+
 def test_unknown_paths_are_404(dmp: Dmp) -> None:
     built = feed(dmp.draft())
     for path in ("/", "/si-dmp-server/v2/services/other", "/si-dmp-server/v2/services/repository/x"):
