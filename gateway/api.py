@@ -220,11 +220,18 @@ class Gateway:
 
         It counts as done by that person, never as electronically proven.
         """
-        note = reason if at is None else f"{reason} ({at.isoformat()})"
-        return self._act(delivery_id, "handed", by, note, means)
+        return self._act(delivery_id, "handed", by, reason, means, at)
 
-    def _act(self, delivery_id: str, action: Action, by: str, reason: str, means: str | None = None) -> DeliveryView:
-        view = delivery_view(self.store.act(delivery_id, action, by=by, reason=reason, means=means))
+    def _act(
+        self,
+        delivery_id: str,
+        action: Action,
+        by: str,
+        reason: str,
+        means: str | None = None,
+        at: datetime | None = None,
+    ) -> DeliveryView:
+        view = delivery_view(self.store.act(delivery_id, action, by=by, reason=reason, means=means, at=at))
         self.wake()
         return view
 

@@ -121,6 +121,7 @@ class Worker:
             finally:
                 stopping.cancel()
                 await self._land()
+                await asyncio.to_thread(self._store.checkpoint)
 
     async def _step(self, stopping: asyncio.Task[bool]) -> None:
         self._wake.clear()

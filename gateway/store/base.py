@@ -191,6 +191,7 @@ class DeliveryRow:
     reason: str | None
     actor: str | None
     means: str | None
+    handed_at: datetime | None
     created_at: datetime
     changed_at: datetime
     due_at: datetime | None
@@ -302,8 +303,20 @@ class Store(Protocol):
         """
         ...
 
-    def act(self, delivery_id: str, action: Action, *, by: str, reason: str, means: str | None = None) -> DeliveryRow:
-        """What a named person decides. Raises StateError where the state does not allow it."""
+    def act(
+        self,
+        delivery_id: str,
+        action: Action,
+        *,
+        by: str,
+        reason: str,
+        means: str | None = None,
+        at: datetime | None = None,
+    ) -> DeliveryRow:
+        """What a named person decides; `means` and `at` (aware, None: now) say how and when it was handed over.
+
+        Raises StateError where the state does not allow it.
+        """
         ...
 
     def pause(self, account: str, channel: str = "*", *, by: str, reason: str) -> None:

@@ -64,13 +64,13 @@ class Work:
     ) -> None:
         """Change a delivery's state and journal it.
 
-        `columns` overrides `receipt`, `reason`, `actor`, `means`, `failures`, `burned_ms`, `reference`; `fields` go to
-        the journal record only; `due_in` in seconds. Raises StateError (DLV-001) for a transition that does not exist.
+        `columns` overrides `receipt`, `reason`, `actor`, `means`, `handed_at`, `failures`, `burned_ms`, `reference`;
+        `fields` go to the journal record only; `due_in` in seconds. Raises StateError (DLV-001): no such transition.
         """
         check(event, row, state)
         kept = {name: row[name] for name in ("receipt", "failures", "burned_ms", "reference")}
         due_at = None if due_in is None else self.ms + round(due_in * 1000)
-        new = {"reason": None, "actor": None, "means": None, **kept, **columns}
+        new = {"reason": None, "actor": None, "means": None, "handed_at": None, **kept, **columns}
         self.tx.run("delivery_move", id=row["id"], state=state, now=self.ms, due_at=due_at, **new)
         about = {
             "state": state,
@@ -80,6 +80,7 @@ class Work:
             "means": new["means"],
             "reference": new["reference"],
             "due_at": None if due_at is None else journal.timestamp(from_ms(due_at)),
+            "handed_at": None if new["handed_at"] is None else journal.timestamp(from_ms(new["handed_at"])),
         }
         self.note_delivery(event, row, **about, **(fields or {}))
 

@@ -24,10 +24,10 @@ GENESIS = bytes(32)
 FIELDS = frozenset(
     {
         "account", "artifacts", "at", "attempt", "by", "channel", "content_sha256", "date", "deliveries", "delivery",
-        "destination", "document", "due_at", "epoch", "event", "evidence_sha256", "fence", "findings", "host", "key_id",
-        "kind", "mapping_pack", "means", "note_mac", "patient", "priority", "reason", "receipt", "reference",
-        "repeat_of", "replaces", "role", "root", "seq", "shard", "size", "state", "text", "type", "v", "verdict",
-        "worker",
+        "destination", "document", "due_at", "epoch", "event", "evidence_sha256", "fence", "findings", "handed_at",
+        "host", "key_id", "kind", "mapping_pack", "means", "note_mac", "patient", "priority", "reason", "receipt",
+        "reference", "repeat_of", "replaces", "role", "root", "seq", "shard", "size", "state", "text", "type", "v",
+        "verdict", "worker",
     }
 )  # fmt: skip
 """Every field that a record may have. `by` is the professional who acted: the record exists to name him."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from gateway.errors import StateError
+from gateway.errors import InputError, StateError
+from gateway.findings import error
 from gateway.store import journal
 from gateway.store.base import Action
-from gateway.store.core import Core, Work, check, find_delivery, find_document, receipt_of
+from gateway.store.core import Core, Work, check, find_delivery, find_document, receipt_of, to_ms
 from gateway.store.database import Row
 from gateway.store.states import FINAL, RECEIPTS, Event, Receipt, Transport
 
@@ -37,48 +39,66 @@ _EFFECTS: dict[Action, _Effect] = {
 _RESEND = _Effect(Event.RESEND_DECIDED, Transport.RETRY, again=True, afresh=True)
 
 
-def act(core: Core, delivery_id: str, action: Action, by: str, reason: str, means: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a named person decided, and why; for `handed` also how and when (None: now)."""
+
+    action: Action
+    by: str
+    reason: str
+    means: str | None = None
+    at: datetime | None = None
+
+
+def act(core: Core, delivery_id: str, decision: Decision) -> None:
     """Do what a named person decided.
 
     Raises:
         StateError: `DLV-001` not from this state, `DLV-002` nothing to send.
-        ValueError: no name, no reason, or no means for `handed`.
+        InputError: `DLV-003` no name, `DLV-004` no reason, `DLV-005` no means, `DLV-006` handed over in the future.
     """
-    by = checked_name(by)
-    if not reason.strip():
-        raise ValueError("an operator's action needs a reason")
-    if action == "handed" and not means:
-        raise ValueError("`handed` needs the means: by hand, post, SIP...")
+    by = checked_name(decision.by)
+    if not decision.reason.strip():
+        raise _refused("DLV-004", "/reason", "Motif absent.", "Dire en quelques mots pourquoi.")
     with core.write() as work:
         row = find_delivery(work.tx, delivery_id)
-        effect = _RESEND if action == "retry" and row["state"] == Transport.IN_DOUBT else _EFFECTS[action]
+        effect = _EFFECTS[decision.action]
+        if decision.action == "retry" and row["state"] == Transport.IN_DOUBT:
+            effect = _RESEND
         check(effect.event, row, effect.state)
         if effect.again and row["manifest"] is None:
             raise StateError(
                 "DLV-002", f"L'envoi {delivery_id} n'a rien à transmettre.", "Remettez le document autrement."
             )
         columns: dict[str, Any] = {"reason": "ENG-OPERATOR", "actor": by}
-        if means is not None:
-            columns["means"] = journal.code(means)
+        if decision.action == "handed":
+            columns |= _handed(decision, work)
         if effect.afresh:
             columns |= {"failures": 0, "burned_ms": 0}
-        mac = _keep_note(core, work, row, action, by, reason)
-        work.move(
-            row,
-            effect.event,
-            effect.state,
-            due_in=0 if effect.again else None,
-            fields={"note_mac": mac},
-            **columns,
-        )
+        fields = {"note_mac": _keep_note(core, work, row, decision.action, by, decision.reason)}
+        due_in = 0 if effect.again else None
+        work.move(row, effect.event, effect.state, due_in=due_in, fields=fields, **columns)
+
+
+def _handed(decision: Decision, work: Work) -> dict[str, Any]:
+    at = decision.at or work.now
+    if not decision.means:
+        raise _refused("DLV-005", "/means", "Moyen de remise absent.", "Dire comment : en main propre, courrier, SIP.")
+    if at > work.now:
+        raise _refused("DLV-006", "/at", "Remise dans le futur.", "Donner la date et l'heure de la remise.")
+    return {"means": journal.code(decision.means), "handed_at": to_ms(at)}
 
 
 def checked_name(by: str) -> str:
-    """A person's name, trimmed. Raises ValueError: empty, too long, or with control characters."""
+    """A person's name, trimmed. Raises InputError (DLV-003): empty, too long, or with control characters."""
     by = by.strip()
     if not by or len(by) > MAX_BY or not by.isprintable():
-        raise ValueError("an action needs the name of the person who decides it")
+        raise _refused("DLV-003", "/by", "Nom de la personne absent ou illisible.", "Donner son nom, sur une ligne.")
     return by
+
+
+def _refused(code: str, path: str, message: str, advice: str) -> InputError:
+    return InputError([error(code, path, message, advice)], "Action refusée.")
 
 
 def _keep_note(core: Core, work: Work, row: Row, action: str, by: str, text: str) -> str | None:

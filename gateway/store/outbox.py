@@ -77,9 +77,18 @@ class Outbox:
         """See Store."""
         return claiming.recover(self.core, account, owner_gone, settle)
 
-    def act(self, delivery_id: str, action: Action, *, by: str, reason: str, means: str | None = None) -> DeliveryRow:
+    def act(
+        self,
+        delivery_id: str,
+        action: Action,
+        *,
+        by: str,
+        reason: str,
+        means: str | None = None,
+        at: datetime | None = None,
+    ) -> DeliveryRow:
         """See Store."""
-        operating.act(self.core, delivery_id, action, by, reason, means)
+        operating.act(self.core, delivery_id, operating.Decision(action, by, reason, means, at))
         return reading.delivery(self.core, delivery_id).row
 
     def pause(self, account: str, channel: str = EVERY, *, by: str, reason: str) -> None:

@@ -181,6 +181,7 @@ def delivery_row(row: Row) -> DeliveryRow:
         created_at=from_ms(row["created_at"]),
         changed_at=from_ms(row["changed_at"]),
         due_at=_time(row["due_at"]),
+        handed_at=_time(row["handed_at"]),
         attempts=row["attempts"],
         reference=row["reference"],
         **values,

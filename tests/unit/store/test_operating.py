@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 
 import pytest
 
 from gateway.clock import FrozenClock
-from gateway.errors import StateError
+from gateway.errors import InputError, StateError
 from gateway.store.base import Progress, Result
 from gateway.store.outbox import Outbox
 from gateway.store.states import RECEIPTS, TRANSITIONS, Event, Receipt, Transport, allowed
@@ -68,15 +69,15 @@ def test_what_a_person_says_is_sealed_and_shown(store: Outbox) -> None:
 @pytest.mark.parametrize("by", ["", "  ", "a\nb", "x" * 101])
 def test_a_name_is_wanted(store: Outbox, by: str) -> None:
     delivery = store.accept(kit.request("a", kit.mail())).delivery_ids[0]
-    with pytest.raises(ValueError, match="name"):
+    with pytest.raises(InputError, match="DLV-003"):
         store.act(delivery, "hold", by=by, reason="x")
 
 
 def test_a_reason_and_means_are_wanted(store: Outbox) -> None:
     delivery = store.accept(kit.request("a", kit.mail())).delivery_ids[0]
-    with pytest.raises(ValueError, match="reason"):
+    with pytest.raises(InputError, match="DLV-004"):
         store.act(delivery, "hold", by="Anne", reason=" ")
-    with pytest.raises(ValueError, match="means"):
+    with pytest.raises(InputError, match="DLV-005"):
         store.act(delivery, "handed", by="Anne", reason="x")
 
 
@@ -89,6 +90,17 @@ def test_handed_over_keeps_the_means(store: Outbox) -> None:
         store.act(delivery, "release", by="Anne", reason="x")  # the gateway cannot send it
     row = store.act(delivery, "handed", by="Anne", reason="en consultation", means="main_propre")
     assert (row.state, row.actor, row.means) == (Transport.HANDED_OVER, "Anne", "main_propre")
+    assert row.handed_at == store.core.clock.now()
+
+
+def test_the_day_it_was_handed_over_may_be_an_earlier_one(store: Outbox, clock: FrozenClock) -> None:
+    delivery = store.accept(kit.request("a", kit.mail())).delivery_ids[0]
+    with pytest.raises(InputError, match="DLV-006"):
+        store.act(delivery, "handed", by="Anne", reason="x", means="courrier", at=clock.now() + timedelta(days=1))
+    earlier = clock.now() - timedelta(days=2)
+    row = store.act(delivery, "handed", by="Anne", reason="x", means="courrier", at=earlier)
+    assert row.handed_at == earlier
+    assert '"handed_at":"2026-02-28T09:00:00.000Z"' in store.delivery(delivery).records[-1]
 
 
 def test_retry_starts_the_schedule_afresh(store: Outbox, clock: FrozenClock) -> None:

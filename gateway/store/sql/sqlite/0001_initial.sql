@@ -52,6 +52,7 @@ CREATE TABLE delivery (
   reason      TEXT,                      -- code: why it is in this state
   actor       TEXT,                      -- who put it there: `gateway` or a named person
   means       TEXT,                      -- how it was handed over (code)
+  handed_at   INTEGER,                   -- when, as that person says
   created_at  INTEGER NOT NULL,
   changed_at  INTEGER NOT NULL,
   due_at      INTEGER,                   -- when the engine looks again; NULL: not by itself

@@ -100,7 +100,7 @@ WHERE id = :id AND fence = :fence AND lease_until IS NOT NULL AND state IN ('sen
 
 -- name: delivery_move
 UPDATE delivery SET state = :state, receipt = :receipt, reason = :reason, actor = :actor, means = :means,
-                    changed_at = :now, due_at = :due_at, failures = :failures, burned_ms = :burned_ms,
+                    handed_at = :handed_at, changed_at = :now, due_at = :due_at, failures = :failures, burned_ms = :burned_ms,
                     reference = :reference, lease_owner = NULL, lease_until = NULL
 WHERE id = :id
 
