@@ -107,7 +107,7 @@ class Terminology:
 
     @staticmethod
     def _by_site(known: MeasureDef, record: Measure) -> Code | None:
-        site = (record.site or "").casefold()
+        site = tables.folded(record.site or "")
         side = record.side.value if record.side else ""
         found = known.by_site.get((site, side)) or known.by_site.get((site, ""))
         return found or known.by_site.get(("", side))
@@ -129,7 +129,7 @@ class Terminology:
 
     def site(self, label: str) -> Concept:
         """A body site: the words as written, and the code of JDV_LocalisationAnatomique where the words name one."""
-        code = self._sites.get(label.casefold())
+        code = self._sites.get(tables.folded(label))
         return Concept(label, None, code, (code,) if code else ())
 
     def icf(self, code: str, label: str | None) -> Concept:
@@ -191,6 +191,7 @@ class Terminology:
 
 
 def _plain(display: str) -> str:
+    """Capitals, spaces and the shape of an apostrophe make no other display; accents do."""
     return " ".join(display.replace("’", "'").casefold().split())
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from gateway import resources
 from gateway.terminology.concepts import Code
 from gateway.terminology.model import Answer, DocumentDef, IcfDef, MeasureDef, SectionDef, UnitDef
-from gateway.terminology.tables import Row, fault, field, number, rows, toml
+from gateway.terminology.tables import Row, fault, field, folded, number, rows, toml
 
 Sets = Mapping[tuple[str, str], Code]
 _MEASURES = (
@@ -127,7 +127,7 @@ def _by_site(oids: Mapping[str, str]) -> dict[str, dict[tuple[str, str], Code]]:
     found: defaultdict[str, dict[tuple[str, str], Code]] = defaultdict(dict)
     columns = ("measure", "site", "side", "loinc", "display", "source")
     for row in rows("measures_by_site.csv", columns, ("measure", "site", "side"), optional=("site", "side")):
-        found[row["measure"]][row["site"], row["side"]] = Code(row["loinc"], oids["LOINC"], row["display"])
+        found[row["measure"]][folded(row["site"]), row["side"]] = Code(row["loinc"], oids["LOINC"], row["display"])
     return found
 
 
@@ -182,11 +182,11 @@ def _code(row: Row, name: str, display: str, system: str) -> Code | None:
 
 
 def sites(snomed: str) -> dict[str, Code]:
-    """Body sites by French label in lower case."""
+    """Body sites by French label, without capitals nor accents."""
     found: dict[str, Code] = {}
     for row in rows("sites.csv", ("code", "display", "labels", "source"), ("code",)):
         for label in (*row["labels"].split("|"), row["display"]):
-            if found.setdefault(label.casefold(), Code(row["code"], snomed, row["display"])).code != row["code"]:
+            if found.setdefault(folded(label), Code(row["code"], snomed, row["display"])).code != row["code"]:
                 raise fault("sites.csv", row["code"], f"« {label} » désigne deux sites")
     return found
 

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -75,6 +76,12 @@ def number(text: str, file: str, where: str) -> Decimal | None:
         return Decimal(text)
     except InvalidOperation as cause:
         raise fault(file, where, f"« {text} » n'est pas un nombre") from cause
+
+
+def folded(text: str) -> str:
+    """What two spellings of one French name have in common: no capitals, no accents, one space."""
+    letters = unicodedata.normalize("NFD", text.replace("’", "'").casefold())
+    return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).split())
 
 
 def altered_files() -> list[str]:

@@ -45,7 +45,7 @@ def test_the_side_chooses_the_code_of_grip_strength() -> None:
 
 def test_joint_and_side_choose_the_code_of_a_range_of_motion() -> None:
     assert measured("rom_active_flexion", site="Genou", side="gauche").fhir[0].code == "41343-5"
-    assert measured("rom_active_flexion", site="épaule").fhir[0].code == "41389-8"
+    assert measured("rom_active_flexion", site="Epaule").fhir[0].code == "41389-8"
     assert measured("rom_active_flexion", site="genou").fhir == ()
     assert measured("rom_active_flexion", site="hanche", side="gauche").fhir == ()
 
@@ -56,6 +56,8 @@ def test_a_measure_out_of_the_catalogue_keeps_its_name() -> None:
 
 def test_sites_are_known_by_their_french_names() -> None:
     assert TERMS.site("Colonne lombaire").fhir == TERMS.site("rachis lombaire").fhir
+    assert TERMS.site("EPAULE").fhir == TERMS.site("épaule").fhir != ()
+    assert TERMS.site("région  entière de l’épaule").fhir == TERMS.site("épaule").fhir
     assert TERMS.site("releveurs du pied") == Concept("releveurs du pied")
 
 
