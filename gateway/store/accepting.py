@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import ConflictError
-from gateway.store import journal, payload
+from gateway.store import journal, payload, succession
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
 from gateway.store.core import GATEWAY, Core, Work, to_ms
 from gateway.store.database import Transaction
@@ -33,7 +33,8 @@ def accept(core: Core, request: AcceptRequest) -> Accepted:
     """Store a document and plan its deliveries, or find that it is here already.
 
     Raises:
-        ConflictError: `DOC-409` the key was used with another content.
+        ConflictError: `DOC-409` the key was used with another content, `DOC-RPL-AGAIN` and `DOC-RPL-MOVED` what it
+            replaces is not as the caller saw it.
         ValueError: the request contradicts itself (a fault of the caller's code).
     """
     _check(request)
@@ -111,6 +112,8 @@ def _seal(core: Core, request: AcceptRequest) -> _Sealed:
 
 def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: _Sealed) -> Accepted:
     patient = core.vault.pseudonym(request.account, request.patient)
+    if request.replaces is not None:
+        succession.replace(work, request.replaces, request.supersedes, request.deliveries, GATEWAY)
     repeat = None if request.replaces else _repeated(work.tx, request, patient)
     common = {
         "account": request.account,
@@ -131,6 +134,7 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
         key_id=core.vault.key_id,
         wrapped_key=sealed.wrapped_key,
         manifest=sealed.manifest,
+        unique_id=request.unique_id,
         **common,
     )
     work.tx.many("artifact_insert", (_artifact(sealed.id, artifact) for artifact in sealed.artifacts.values()))
@@ -180,6 +184,9 @@ def _insert_delivery(
     state, reason = planned.state, None if planned.reason is None else journal.code(planned.reason)
     if held and state is Transport.PREPARED:
         state, reason = Transport.HELD, LIKELY_REPEAT
+    waits = state is Transport.PREPARED and succession.must_wait(work, planned)
+    if waits:
+        reason = succession.AFTER
     actor = GATEWAY if state is Transport.HELD else None
     common = {
         "channel": planned.channel,
@@ -190,7 +197,7 @@ def _insert_delivery(
         "receipt": Receipt.NONE,
         "reason": reason,
     }
-    due_at = to_ms(work.now) if state is Transport.PREPARED else None
+    due_at = to_ms(work.now) if state is Transport.PREPARED and not waits else None
     work.tx.run(
         "delivery_insert",
         id=delivery,
@@ -200,6 +207,8 @@ def _insert_delivery(
         due_at=due_at,
         manifest=manifest,
         actor=actor,
+        waits_for=planned.waits_for,
+        needs_it=int(planned.needs_it),
         **common,
     )
     work.note(Event.ACCEPTED, document=document, delivery=delivery, by=actor, **common)

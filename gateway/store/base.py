@@ -39,7 +39,8 @@ class PlannedDelivery:
     """One delivery of a document being accepted.
 
     `state` is `prepared`, `held` or `impossible`; `reason` a code. `context` is what the channel needs beside the
-    parts, as bytes that the store seals unread; None: there is nothing to send.
+    parts, as bytes that the store seals unread; None: there is nothing to send. `waits_for` is the delivery of the
+    replaced version to the same place, when it left; `needs_it`: this one makes no sense unless that one arrived.
     """
 
     destination: Destination
@@ -50,6 +51,8 @@ class PlannedDelivery:
     priority: int = NORMAL
     parts: tuple[Blob, ...] = ()
     context: bytes | None = None
+    waits_for: str | None = None
+    needs_it: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class AcceptRequest:
 
     `key` is the caller's idempotency key (the content's hash stands in for it), `content_sha256` the hex SHA-256 of
     the canonical submission, `patient` whatever identifies the patient in this account (matricule and OID, or a
-    local number): it is stored as a keyed pseudonym only. `findings` are codes.
+    local number): it is stored as a keyed pseudonym only. `findings` are codes. `unique_id` is the CDA's identifier.
+    `replaces` is the earlier version, `supersedes` those of its deliveries that never left.
     """
 
     account: str
@@ -74,6 +78,8 @@ class AcceptRequest:
     findings: tuple[str, ...] = ()
     mapping_pack: str = ""
     replaces: str | None = None
+    supersedes: tuple[str, ...] = ()
+    unique_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +232,8 @@ class DocumentRow:
     erased_at: datetime | None
     content_sha256: str
     delivery_ids: tuple[str, ...]
+    unique_id: str | None = None
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +281,10 @@ class Store(Protocol):
     """
 
     def accept(self, request: AcceptRequest) -> Accepted:
-        """Take a document over, in one transaction. Raises ConflictError (same key, other content)."""
+        """Take a document over, in one transaction.
+
+        Raises ConflictError: same key, other content; or what it replaces was replaced already, or moved meanwhile.
+        """
         ...
 
     def claim(self, wanted: Wanted) -> list[Claim]:
@@ -345,6 +356,10 @@ class Store(Protocol):
         """One document."""
         ...
 
+    def named(self, account: str, name: str) -> DocumentRow:
+        """A document of an account, by its id or its CDA's identifier. Raises NotFoundError (DOC-404)."""
+        ...
+
     def documents(self, account: str, patient: str) -> list[DocumentRow]:
         """The documents of a patient (given as in AcceptRequest), oldest first."""
         ...
@@ -359,6 +374,10 @@ class Store(Protocol):
 
     def parts(self, delivery_id: str) -> tuple[Blob, ...]:
         """The frozen parts of a delivery, opened."""
+        ...
+
+    def context(self, delivery_id: str) -> bytes | None:
+        """The send context of a delivery, opened; None without a package. Raises NotFoundError once erased."""
         ...
 
     def delivery(self, delivery_id: str) -> DeliveryDetail:

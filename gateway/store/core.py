@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.clock import Clock, Randomness
 from gateway.errors import NotFoundError, StateError
-from gateway.store import journal
+from gateway.store import journal, succession
 from gateway.store.checkpoint import CheckpointFolder
 from gateway.store.database import Database, Row, Transaction
 from gateway.store.sealing import DocumentKey, Vault
@@ -83,6 +83,7 @@ class Work:
             "handed_at": None if new["handed_at"] is None else journal.timestamp(from_ms(new["handed_at"])),
         }
         self.note_delivery(event, row, **about, **(fields or {}))
+        succession.settled(self, row, state, GATEWAY)
 
 
 def check(event: Event, row: Row, state: Transport) -> None:

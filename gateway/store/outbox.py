@@ -117,6 +117,10 @@ class Outbox:
         """See Store."""
         return reading.document(self.core, document_id)
 
+    def named(self, account: str, name: str) -> DocumentRow:
+        """See Store."""
+        return reading.named(self.core, account, name)
+
     def documents(self, account: str, patient: str) -> list[DocumentRow]:
         """See Store."""
         return reading.documents(self.core, account, patient)
@@ -128,6 +132,10 @@ class Outbox:
     def parts(self, delivery_id: str) -> tuple[Blob, ...]:
         """See Store."""
         return reading.parts(self.core, delivery_id)
+
+    def context(self, delivery_id: str) -> bytes | None:
+        """See Store."""
+        return reading.context(self.core, delivery_id)
 
     def delivery(self, delivery_id: str) -> DeliveryDetail:
         """See Store."""

@@ -35,6 +35,15 @@ def document(core: Core, document_id: str) -> DocumentRow:
         return _document(tx, find_document(tx, document_id))
 
 
+def named(core: Core, account: str, name: str) -> DocumentRow:
+    """One document of an account, by either of its identifiers. Raises NotFoundError (DOC-404)."""
+    with core.db.read() as tx:
+        row = tx.one("document_named", account=account, name=name)
+        if row is None:
+            raise NotFoundError("DOC-404", f"Aucun document {name}.")
+        return _document(tx, row)
+
+
 def documents(core: Core, account: str, patient: str) -> list[DocumentRow]:
     """A patient's documents, oldest first."""
     name = core.vault.pseudonym(account, patient)
@@ -45,6 +54,7 @@ def documents(core: Core, account: str, patient: str) -> list[DocumentRow]:
 
 def _document(tx: Transaction, row: Row) -> DocumentRow:
     deliveries = tx.all("deliveries_of_document", document_id=row["id"])
+    successor = tx.one("document_successor", id=row["id"])
     return DocumentRow(
         id=row["id"],
         account=row["account"],
@@ -59,6 +69,8 @@ def _document(tx: Transaction, row: Row) -> DocumentRow:
         erased_at=_time(row["erased_at"]),
         content_sha256=row["content_sha256"].hex(),
         delivery_ids=tuple(delivery["id"] for delivery in deliveries),
+        unique_id=row["unique_id"],
+        replaced_by=None if successor is None else successor["id"],
     )
 
 
@@ -74,14 +86,23 @@ def rendering(core: Core, document_id: str, name: str) -> Blob:
 
 def parts(core: Core, delivery_id: str) -> tuple[Blob, ...]:
     """The frozen parts of a delivery; none when it has no package. Raises NotFoundError (DOC-410 erased)."""
+    return _package(core, delivery_id)[0]
+
+
+def context(core: Core, delivery_id: str) -> bytes | None:
+    """What the channel was given beside the parts. Raises NotFoundError (DOC-410 erased)."""
+    return _package(core, delivery_id)[1]
+
+
+def _package(core: Core, delivery_id: str) -> tuple[tuple[Blob, ...], bytes | None]:
     with core.db.read() as tx:
         row = find_delivery(tx, delivery_id)
         if row["manifest"] is None:
-            return ()
+            return (), None
         key = core.document_key(find_document(tx, row["document_id"]))
         if key is None:
             raise _erased(row["document_id"])
-        return payload.open_manifest(tx, key, "delivery", delivery_id, row["document_id"], row["manifest"])[0]
+        return payload.open_manifest(tx, key, "delivery", delivery_id, row["document_id"], row["manifest"])
 
 
 def _erased(document_id: str) -> NotFoundError:

@@ -66,6 +66,7 @@ class Event(StrEnum):
     HANDED = "handed"
     CONFIRM_SENT = "confirm_sent"
     SUPERSEDE = "supersede"
+    FOLLOWS = "follows"
     RESTORED = "restored"
 
 
@@ -103,6 +104,8 @@ TRANSITIONS: dict[Event, tuple[tuple[Transport, ...], tuple[Transport, ...]]] = 
     Event.HANDED: ((*_WAITING, T.HELD, T.IN_DOUBT, T.DEAD, T.IMPOSSIBLE), (T.HANDED_OVER,)),
     Event.CONFIRM_SENT: ((T.IN_DOUBT,), (T.SENT,)),
     Event.SUPERSEDE: ((*_WAITING, T.HELD, T.DEAD, T.IMPOSSIBLE), (T.SUPERSEDED,)),
+    # A corrected version that waited for the outcome of the earlier one.
+    Event.FOLLOWS: ((T.PREPARED,), (T.PREPARED,)),
     # A store restored from a backup: what was waiting may have been sent since.
     Event.RESTORED: ((*_WAITING, T.SENDING, T.TRANSMITTING), (T.IN_DOUBT,)),
 }

@@ -16,12 +16,18 @@ ORDER BY accepted_at DESC LIMIT 1
 
 -- name: document_insert
 INSERT INTO document (id, account, key_mac, content_sha256, patient, kind, document_type, document_date, replaces,
-                      mapping_pack, findings, accepted_at, key_id, wrapped_key, manifest)
+                      mapping_pack, findings, accepted_at, key_id, wrapped_key, manifest, unique_id)
 VALUES (:id, :account, :key_mac, :content_sha256, :patient, :kind, :document_type, :document_date, :replaces,
-        :mapping_pack, :findings, :accepted_at, :key_id, :wrapped_key, :manifest)
+        :mapping_pack, :findings, :accepted_at, :key_id, :wrapped_key, :manifest, :unique_id)
 
 -- name: document_get
 SELECT * FROM document WHERE id = :id
+
+-- name: document_named
+SELECT * FROM document WHERE account = :account AND (id = :name OR unique_id = :name) LIMIT 1
+
+-- name: document_successor
+SELECT id FROM document WHERE replaces = :id LIMIT 1
 
 -- name: documents_of_patient
 SELECT * FROM document WHERE account = :account AND patient = :patient ORDER BY accepted_at, id
@@ -40,9 +46,9 @@ DELETE FROM artifact WHERE document_id = :document_id
 
 -- name: delivery_insert
 INSERT INTO delivery (id, document_id, account, destination, role, channel, priority, state, receipt, reason, actor,
-                      created_at, changed_at, due_at, manifest)
+                      created_at, changed_at, due_at, manifest, waits_for, needs_it)
 VALUES (:id, :document_id, :account, :destination, :role, :channel, :priority, :state, :receipt, :reason, :actor,
-        :at, :at, :due_at, :manifest)
+        :at, :at, :due_at, :manifest, :waits_for, :needs_it)
 
 -- name: delivery_get
 SELECT * FROM delivery WHERE id = :id
@@ -103,6 +109,9 @@ UPDATE delivery SET state = :state, receipt = :receipt, reason = :reason, actor 
                     handed_at = :handed_at, changed_at = :now, due_at = :due_at, failures = :failures, burned_ms = :burned_ms,
                     reference = :reference, lease_owner = NULL, lease_until = NULL
 WHERE id = :id
+
+-- name: deliveries_waiting_for
+SELECT * FROM delivery WHERE waits_for = :id AND state = 'prepared' AND due_at IS NULL
 
 -- name: delivery_receipt
 UPDATE delivery SET receipt = :receipt WHERE id = :id

@@ -1,0 +1,89 @@
+"""Corrected versions: what becomes of the earlier one's deliveries, and which new ones wait (DESIGN §4 rule 8).
+
+What never left is superseded. What left is followed by the new version, which waits while nobody knows whether the
+earlier one arrived: the reader must not get the two in the wrong order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.errors import ConflictError
+from gateway.store.states import TRANSITIONS, Event, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.store.base import PlannedDelivery
+    from gateway.store.core import Work
+    from gateway.store.database import Row
+
+AFTER = "ENG-AFTER"
+"""Reason of a delivery that waits for the outcome of the earlier version's."""
+REPLACED = "ENG-REPLACED"
+"""Reason of a delivery that a corrected version made needless."""
+NO_PREDECESSOR = "ENG-NO-PREDECESSOR"
+"""Reason of a replacement that cannot go: the destination never got what it would replace."""
+MOVED = "DOC-RPL-MOVED"
+"""Code of the conflict in which a delivery of the earlier version moved while the new one was being prepared."""
+
+UNSETTLED = frozenset({Transport.SENDING, Transport.TRANSMITTING, Transport.IN_DOUBT})
+_UNSENT = frozenset({Transport.PREPARED, Transport.RETRY, Transport.WAITING_FOR_SESSION, Transport.HELD})
+
+
+def replace(work: Work, former: str, supersedes: Sequence[str], planned: Sequence[PlannedDelivery], by: str) -> None:
+    """Supersede what never left of the earlier version. The caller planned by states it read a moment ago.
+
+    Raises ConflictError: `DOC-RPL-AGAIN` somebody replaced that version first, `DOC-RPL-MOVED` a delivery has left (or
+    turned out not to have arrived) since.
+    """
+    taken = work.tx.one("document_successor", id=former)
+    if taken is not None:
+        raise ConflictError(
+            "DOC-RPL-AGAIN",
+            f"Ce document a déjà été remplacé par {taken['id']}.",
+            "Corriger la dernière version : donner son identifiant dans « replaces ».",
+        )
+    for one in planned:
+        if one.waits_for is not None and _state(work, one.waits_for) not in {*UNSETTLED, Transport.SENT}:
+            raise _moved()
+    for delivery in supersedes:
+        if _state(work, delivery) not in TRANSITIONS[Event.SUPERSEDE][0]:
+            raise _moved()
+        row = work.tx.one("delivery_get", id=delivery)
+        assert row is not None  # deliveries are never deleted
+        work.move(row, Event.SUPERSEDE, Transport.SUPERSEDED, reason=REPLACED, actor=by)
+
+
+def _state(work: Work, delivery: str) -> Transport | None:
+    row = work.tx.one("delivery_get", id=delivery)
+    return None if row is None else Transport(row["state"])
+
+
+def _moved() -> ConflictError:
+    return ConflictError(MOVED, "Un envoi de la version précédente vient de changer d'état.", "Réessayer.")
+
+
+def must_wait(work: Work, planned: PlannedDelivery) -> bool:
+    """Whether a new delivery waits, from the state in which the earlier one is now."""
+    return planned.waits_for is not None and _state(work, planned.waits_for) in UNSETTLED
+
+
+def settled(work: Work, row: Row, state: Transport, by: str) -> None:
+    """A delivery has reached `state`: decide what becomes of those that wait for it.
+
+    One that can go without (a mail) goes at once, in place of an earlier version that did not arrive. One that needs
+    it (the DMP replaces only what it holds) waits on, and is held for a person once the earlier one is given up.
+    """
+    if state in UNSETTLED:
+        return
+    for waiting in work.tx.all("deliveries_waiting_for", id=row["id"]):
+        if state is Transport.SENT or (not waiting["needs_it"] and state not in _UNSENT):
+            work.move(waiting, Event.FOLLOWS, Transport.PREPARED, due_in=0)
+        elif not waiting["needs_it"]:
+            current = work.tx.one("delivery_get", id=row["id"])
+            assert current is not None  # deliveries are never deleted
+            work.move(current, Event.SUPERSEDE, Transport.SUPERSEDED, reason=REPLACED, actor=by)
+            return  # and that has settled every one of them
+        elif state not in _UNSENT:
+            work.move(waiting, Event.HOLD, Transport.HELD, reason=NO_PREDECESSOR, actor=by)
