@@ -239,7 +239,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 def lock_holder(path: Path) -> int | None:
     """Process id last written in a lock file, for messages; None when there is none."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, IndexError):  # IndexError: locked, and its holder has not written yet
         return int(path.read_text(encoding="ascii").split()[0])
     return None
 
