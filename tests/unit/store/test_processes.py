@@ -23,6 +23,7 @@ from tests.unit.store import kit
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forkserver is POSIX")
 
 WRITERS, EACH, WORKERS = 3, 12, 3
+EXPECTED = WRITERS * EACH + EACH
 SENT = Result(Event.TAKEN, Transport.SENT, "accepted", "MSS-250", receipt=Receipt.AWAITED)
 
 
@@ -45,15 +46,13 @@ def submit(settings: Settings, wal: bool, writer: int) -> None:
 
 def work(settings: Settings, wal: bool, worker: int) -> None:
     store = open_store(settings, wal)
-    idle = 0
-    while idle < 40:
-        claims = store.claim(Wanted(f"w{worker}", 60, 4))
-        idle = 0 if claims else idle + 1
-        for claim in claims:
+    deadline = time.monotonic() + 80
+    while sum(count.number for count in store.counts() if count.state is Transport.SENT) < EXPECTED:
+        assert time.monotonic() < deadline, "the others never finished"
+        for claim in store.claim(Wanted(f"w{worker}", 60, 4)):
             store.mark_transmitting(claim)
             assert store.record(claim, SENT)
-        if not claims:
-            time.sleep(0.05)
+        time.sleep(0.02)
     store.close()
 
 
@@ -72,7 +71,7 @@ def test_writers_and_workers_at_once(tmp_path: Path, wal: bool) -> None:
     assert [process.exitcode for process in processes] == [0] * len(processes)
     store = open_store(settings, wal)
     rows = store.deliveries()
-    assert len(rows) == WRITERS * EACH + EACH
+    assert len(rows) == EXPECTED
     assert {row.state for row in rows} == {Transport.SENT}
     assert {row.attempts for row in rows} == {1}
     report = verify_store(store)
