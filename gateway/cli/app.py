@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import config, demo, doctor, documents, journal, queue, run, sandbox
+from gateway.cli import config, demo, doctor, documents, inspect, journal, queue, run, sandbox
 from gateway.cli.output import exit_status, print_json, say
 from gateway.errors import GatewayError, InputError
 
@@ -26,6 +26,7 @@ app.add_typer(journal.app, name="journal")
 sandbox.register(app)
 demo.register(app)
 doctor.register(app)
+inspect.register(app)
 app.add_typer(config.app, name="config")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import cast
 
-from gateway.document.model import Code
+from gateway.document.model import Code, Kind
 from gateway.errors import MappingError
 from gateway.read.reading import ABSENT_CODE, Trail
 from gateway.terminology import DocumentDef, Terminology
@@ -35,9 +35,9 @@ def format_of(known: DocumentDef | None, template: str) -> Code:
     return known.format_code if known is not None and known.template_id == template else ABSENT_CODE
 
 
-def kind_of(known: DocumentDef | None, trail: Trail, path: str) -> Literal["assessment", "treatment_summary"]:
+def kind_of(known: DocumentDef | None, trail: Trail, path: str) -> Kind:
     """Kind of a document; another's type is read as an assessment, with a finding."""
     if known is None:
         trail.info("RDB-024", path, "Ce type de document n'est pas l'un des nôtres : lu comme un bilan.")
         return "assessment"
-    return "treatment_summary" if known.kind == "treatment_summary" else "assessment"
+    return cast(Kind, known.kind)
