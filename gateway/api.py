@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from gateway.clock import Clock, Randomness, SystemClock, SystemRandomness
 from gateway.errors import ConfigError, InputError
-from gateway.findings import Finding, error
+from gateway.findings import Finding, Severity, error, has_errors
 from gateway.records.submission import Submission, parse
 from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Settings, load, preview_account
 from gateway.views import (
@@ -36,6 +36,7 @@ from gateway.views import (
 if TYPE_CHECKING:
     from gateway.audit.report import Report as Verification
     from gateway.channels.outcome import Channel
+    from gateway.document.lineage import Lineage
     from gateway.engine.events import DeliveryEvent, Subscriber
     from gateway.engine.worker import Worker
     from gateway.pipeline import Prepared, World
@@ -103,7 +104,7 @@ class Gateway:
 
         `account` says whose folder the input came from: a submission for another account is refused.
         """
-        from gateway import pipeline, rules
+        from gateway import pipeline, rules, succession
 
         parsed, findings = _parsed(submission)
         if parsed is None:
@@ -113,10 +114,20 @@ class Gateway:
             return Report(tuple(rules.check_account(parsed, self.settings)))
         if account not in {None, parsed.account}:
             return Report((_other_account(),))
+        lineage, refused = self._lineage(parsed)
+        if has_errors(refused):
+            return Report(tuple(refused))
         findings, routes = pipeline.examine(
-            parsed, settings, self.world, now=self.clock.now(), ids=self.randomness, history=self._history(parsed)
+            parsed,
+            settings,
+            self.world,
+            now=self.clock.now(),
+            ids=self.randomness,
+            history=self._history(parsed),
+            lineage=lineage,
         )
-        return Report(tuple(findings), tuple(plan_line(parsed, route) for route in routes))
+        whole = succession.widened(parsed, lineage)
+        return Report((*refused, *findings), tuple(plan_line(whole, route) for route in routes))
 
     def render(self, submission: bytes | Submission) -> Rendered:
         """The documents and messages of a submission as files, without key and without sending.
@@ -143,7 +154,8 @@ class Gateway:
         """Check, render, sign, commit. On return the document can no longer be lost.
 
         Idempotent by the submission's key, or its content. Raises InputError with the findings, ConflictError for
-        a known key with another content, StoreError, ConfigError.
+        a known key with another content, StoreError, ConfigError. A submission that `replaces` a document stops what
+        of it never left, and follows it where it did.
         """
         from gateway.engine import accept
 
@@ -155,8 +167,7 @@ class Gateway:
         known = accept.known(self.store, parsed)
         if known is not None:
             return Submitted(known.document_id, known.delivery_ids, created=False)
-        prepared = self._prepare(parsed, signed=True)
-        accepted = accept.accept(self.store, prepared)
+        accepted = accept.insist(self.store, lambda: self._prepare(parsed, signed=True))
         self.wake()
         return Submitted(accepted.document_id, accepted.delivery_ids, accepted.created)
 
@@ -333,6 +344,17 @@ class Gateway:
 
         return accept.history(self.store, submission)
 
+    def _lineage(self, submission: Submission) -> tuple[Lineage | None, list[Finding]]:
+        """What a corrected version follows. A preview knows no store: it shows the document as a first version."""
+        if submission.replaces is None:
+            return None, []
+        if self._settings is None:
+            message, advice = "Document à remplacer non vérifié : aperçu sans base.", "Donner --config FICHIER."
+            return None, [Finding("DOC-RPL-UNSEEN", Severity.INFO, "/replaces", message, advice)]
+        from gateway.engine import lineage
+
+        return lineage.trace(self.store, submission)
+
     def _prepare(self, submission: Submission, *, signed: bool) -> Prepared:
         from gateway import pipeline
         from gateway.package.keys import load_signing_keys
@@ -342,6 +364,9 @@ class Gateway:
         keys = None
         if signed and account.dmp is not None:
             keys = load_signing_keys(account.dmp.sign_cert_file, account.dmp.sign_key_file)
+        lineage, refused = self._lineage(submission)
+        if has_errors(refused):
+            raise InputError(refused)
         return pipeline.prepare(
             submission,
             account,
@@ -350,6 +375,7 @@ class Gateway:
             ids=self.randomness,
             keys=keys,
             history=self._history(submission),
+            lineage=lineage,
         )
 
     def _worker(self) -> Worker:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from gateway import rules
+from gateway import rules, succession
 from gateway.document import build
 from gateway.errors import InputError
 from gateway.findings import Finding, has_errors
 
 if TYPE_CHECKING:
     from gateway.clock import Randomness
+    from gateway.document.lineage import Lineage
     from gateway.document.model import Addressee, ClinicalDocument, PatientIdentity
     from gateway.package.keys import SigningKeys
     from gateway.package.types import Package
@@ -45,15 +45,23 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One destination: the package to send, or the reason why nothing is sent there by the gateway."""
+    """One destination: the package to send, or the reason why nothing is sent there by the gateway.
+
+    `waits_for` is the delivery that took the version which this one replaces there.
+    """
 
     route: Route
     package: Package | None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything fixed before the commit: a retry takes these bytes and makes none."""
+    """Everything fixed before the commit: a retry takes these bytes and makes none.
+
+    `document` and the plainly named renderings are the main edition; where some places get another one, its renderings
+    are numbered from 2 (`cda-2`). `replaces` and `supersedes` are ids of the store.
+    """
 
     submission: Submission
     account: AccountSettings
@@ -61,6 +69,8 @@ class Prepared:
     document: ClinicalDocument
     renderings: Mapping[str, bytes]
     deliveries: tuple[Planned, ...]
+    replaces: str | None = None
+    supersedes: tuple[str, ...] = ()
 
 
 def examine(
@@ -71,14 +81,21 @@ def examine(
     now: datetime,
     ids: Randomness,
     history: EpisodeHistory | None = None,
+    lineage: Lineage | None = None,
 ) -> tuple[list[Finding], tuple[Route, ...]]:
-    """Every finding on the records and on the CDA they make, and where the document would go."""
+    """Every finding on the records and on the CDA they make, and where the document would go.
+
+    The routes count the recipients of `succession.widened(submission, lineage)`.
+    """
     from gateway.render import cda
     from gateway.validate import preflight
 
-    findings, destinations = _check(submission, account, world, now, history)
+    whole = succession.widened(submission, lineage)
+    findings, destinations = _check(whole, account, world, now, history)
+    findings += succession.check(whole, destinations, lineage)
     if not has_errors(findings):
-        document = _build(submission, account, world, findings, ids)
+        drawn = succession.identifiers(lineage, succession.main_edition(whole, destinations, lineage), ids)
+        document = _build(whole, account, world, findings, drawn)
         findings += preflight.check(cda.render(document, world.terminology), world.terminology)
     return findings, destinations
 
@@ -92,25 +109,97 @@ def prepare(
     ids: Randomness,
     keys: SigningKeys | None,
     history: EpisodeHistory | None = None,
+    lineage: Lineage | None = None,
 ) -> Prepared:
     """Walk the whole road. `keys` None gives an unsigned preview of what would be signed.
 
     Everything random is drawn here, in a fixed order: document and set identifiers first, then each package.
-    Raises InputError when a finding stops the document.
+    `lineage` is what a corrected version follows. Raises InputError when a finding stops the document.
     """
-    from gateway.package import xdm
+    whole = succession.widened(submission, lineage)
+    findings, destinations = _check(whole, account, world, now, history)
+    findings += succession.check(whole, destinations, lineage)
+    if has_errors(findings):
+        raise InputError(findings)
+    press = _Press(whole, account, world, findings, now, ids, lineage)
+    main = press.edition(succession.main_edition(whole, destinations, lineage))
+    deliveries = tuple(press.plan(route, keys) for route in destinations)
+    return Prepared(
+        submission,
+        account,
+        tuple(findings),
+        main.document,
+        press.renderings(),
+        deliveries,
+        lineage.predecessor if lineage is not None else None,
+        lineage.supersedes if lineage is not None else (),
+    )
 
-    findings, destinations = _check(submission, account, world, now, history)
-    if has_errors(findings):
-        raise InputError(findings)
-    document = _build(submission, account, world, findings, ids)
-    renderings, faults = render(document, world)
-    findings += faults
-    if has_errors(findings):
-        raise InputError(findings)
-    renderings["xdm"] = xdm.archive(document, renderings["cda"], account=account, now=now, ids=ids)
-    deliveries = tuple(_plan(route, document, renderings, account, keys, now, ids) for route in destinations)
-    return Prepared(submission, account, tuple(findings), document, renderings, deliveries)
+
+@dataclass(frozen=True, slots=True)
+class _Edition:
+    """One form of the document: what it replaces is written inside, so each has its own identifier."""
+
+    document: ClinicalDocument
+    renderings: dict[str, bytes]
+
+
+class _Press:
+    """Makes the editions of one submission, each once, the main one first. Nearly always there is one."""
+
+    def __init__(
+        self,
+        whole: Submission,
+        account: AccountSettings,
+        world: World,
+        findings: list[Finding],
+        now: datetime,
+        ids: Randomness,
+        lineage: Lineage | None,
+    ) -> None:
+        self._whole = whole
+        self._account = account
+        self._world = world
+        self._findings = findings
+        self._now = now
+        self._ids = ids
+        self._lineage = lineage
+        self._editions: dict[str | None, _Edition] = {}
+
+    def edition(self, replaced: str | None) -> _Edition:
+        """The edition for places that have `replaced` (None: no earlier version). Raises InputError."""
+        if replaced not in self._editions:
+            self._editions[replaced] = self._make(replaced)
+        return self._editions[replaced]
+
+    def _make(self, replaced: str | None) -> _Edition:
+        from gateway.package import xdm
+
+        drawn = succession.identifiers(self._lineage, replaced, self._ids)
+        document = _build(self._whole, self._account, self._world, self._findings, drawn)
+        renderings, faults = render(document, self._world)
+        self._findings += [fault for fault in faults if fault not in self._findings]
+        if has_errors(self._findings):
+            raise InputError(self._findings)
+        renderings["xdm"] = xdm.archive(
+            document, renderings["cda"], account=self._account, now=self._now, ids=self._ids
+        )
+        return _Edition(document, renderings)
+
+    def renderings(self) -> dict[str, bytes]:
+        """Renderings of every edition by name."""
+        first, *others = self._editions.values()
+        numbered = {f"{k}-{n}": data for n, one in enumerate(others, 2) for k, data in one.renderings.items()}
+        return {**first.renderings, **numbered}
+
+    def plan(self, route: Route, keys: SigningKeys | None) -> Planned:
+        """The package for a destination, of the edition that fits what it has."""
+        if route.reason is not None or route.channel == "manual":
+            return Planned(route, None)
+        had = succession.had(self._whole, route, self._lineage)
+        edition = self.edition(had.document if had is not None else None)
+        package = _package(route, edition, self._account, keys, self._now, self._ids)
+        return Planned(route, package, had.delivery if had is not None else None)
 
 
 def _check(
@@ -124,9 +213,12 @@ def _check(
 
 
 def _build(
-    submission: Submission, account: AccountSettings, world: World, findings: list[Finding], ids: Randomness
+    submission: Submission,
+    account: AccountSettings,
+    world: World,
+    findings: list[Finding],
+    drawn: build.DocumentIds,
 ) -> ClinicalDocument:
-    drawn = build.DocumentIds(id=oid_of(ids.uuid()), set_id=oid_of(ids.uuid()))
     mode = rules.claimed_mode(submission, findings)
     return build.build(submission, account, world.terminology, ids=drawn, software=SOFTWARE, claimed_mode=mode)
 
@@ -144,23 +236,20 @@ def render(document: ClinicalDocument, world: World) -> tuple[dict[str, bytes], 
     return rendered, preflight.check(rendered["cda"], world.terminology)
 
 
-def _plan(
+def _package(
     route: Route,
-    document: ClinicalDocument,
-    renderings: Mapping[str, bytes],
+    edition: _Edition,
     account: AccountSettings,
     keys: SigningKeys | None,
     now: datetime,
     ids: Randomness,
-) -> Planned:
+) -> Package:
     from gateway.package import dmp, mail
 
-    if route.reason is not None or route.channel == "manual":
-        return Planned(route, None)
+    document, renderings = edition.document, edition.renderings
     if route.channel == "dmp":
-        package = dmp.dmp_package(document, renderings["cda"], account=account, keys=keys, now=now, ids=ids)
-        return Planned(route, package)
-    package = mail.mail_package(
+        return dmp.dmp_package(document, renderings["cda"], account=account, keys=keys, now=now, ids=ids)
+    return mail.mail_package(
         document,
         recipient=_recipient(route, document),
         account=account,
@@ -170,15 +259,9 @@ def _plan(
         now=now,
         ids=ids,
     )
-    return Planned(route, package)
 
 
 def _recipient(route: Route, document: ClinicalDocument) -> Addressee | PatientIdentity:
     if route.destination == "patient":
         return document.header.patient
     return next(a for a in document.header.addressees if a.role == route.role)
-
-
-def oid_of(uuid: UUID) -> str:
-    """The OID that X.667 gives every UUID: 2.25 and its integer."""
-    return f"2.25.{uuid.int}"

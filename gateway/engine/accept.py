@@ -6,19 +6,21 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gateway import terminology
-from gateway.engine import plan
-from gateway.errors import NotFoundError
+from gateway.engine import plan, stored
+from gateway.errors import ConflictError
 from gateway.records.history import EpisodeHistory, PastEpisode, SentDocument
 from gateway.records.submission import Submission, canonical
 from gateway.store.base import AcceptRequest, Blob
+from gateway.store.succession import MOVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gateway.pipeline import Prepared
-    from gateway.records.people import Patient
-    from gateway.store.base import Accepted, DocumentRow, Store
+    from gateway.store.base import Accepted, Store
 
+_TRIES = 5
+"""A delivery moves a few times in its life: that many in a row means something else is wrong."""
 MEDIA_TYPES = {
     "cda": "application/xml",
     "fhir": "application/fhir+json",
@@ -32,9 +34,36 @@ def accept(store: Store, prepared: Prepared) -> Accepted:
     return store.accept(request(prepared))
 
 
+def insist(store: Store, prepare: Callable[[], Prepared]) -> Accepted:
+    """Prepare and accept; a correction is prepared again when a delivery of the earlier version moved in between.
+
+    Raises like `prepare` and `accept`.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return accept(store, prepare())
+        except ConflictError as fault:
+            if fault.code != MOVED:
+                raise
+    return accept(store, prepare())
+
+
 def known(store: Store, submission: Submission) -> Accepted | None:
     """What an earlier `accept` of the same key and content gave. Raises ConflictError for another content."""
     return store.known(submission.account, submission.key, content_hash(submission))
+
+
+def previous(store: Store, submission: Submission, document_id: str) -> Submission:
+    """A submission that corrects "the previous one", with the document that this means.
+
+    `document_id` is what the same file name stood for last. When that is this very submission, committed before a
+    crash, it corrects what it corrected then: the same file is never taken twice.
+    """
+    row = store.document(document_id)
+    again = submission.model_copy(update={"replaces": row.replaces})
+    if row.replaces is not None and content_hash(again) == row.content_sha256:
+        return again
+    return submission.model_copy(update={"replaces": document_id})
 
 
 def content_hash(submission: Submission) -> str:
@@ -50,32 +79,22 @@ def request(prepared: Prepared) -> AcceptRequest:
         account=submission.account,
         key=submission.key,
         content_sha256=content_hash(submission),
-        patient=patient_key(submission.patient),
+        patient=stored.patient_key(submission.patient),
         kind=header.kind,
         document_type=header.type.code,
         document_date=header.effective_time.date(),
         submission=canonical(submission),
         renderings=tuple(
-            Blob(name, MEDIA_TYPES.get(name, "application/octet-stream"), data)
+            Blob(name, MEDIA_TYPES.get(name.partition("-")[0], "application/octet-stream"), data)
             for name, data in prepared.renderings.items()
         ),
         deliveries=tuple(plan.delivery(planned, priority) for planned in prepared.deliveries),
         findings=tuple(dict.fromkeys(finding.code for finding in prepared.findings)),
         mapping_pack=terminology.load().version,
+        replaces=prepared.replaces,
+        supersedes=prepared.supersedes,
+        unique_id=header.id,
     )
-
-
-def patient_key(patient: Patient) -> str:
-    """What tells this patient from the others of the account: matricule, else local number, else birth traits.
-
-    It becomes a keyed pseudonym in the store and is never written itself.
-    """
-    if patient.ins is not None:
-        return f"ins|{patient.ins.matricule}"
-    if patient.identifiers:
-        return f"id|{patient.identifiers[0].root}|{patient.identifiers[0].value}"
-    traits = (patient.birth_family, patient.used_family, *patient.birth_given, patient.used_given, patient.birth_date)
-    return "traits|" + "|".join(str(trait or "") for trait in traits).casefold()
 
 
 def history(store: Store, submission: Submission) -> EpisodeHistory | None:
@@ -83,8 +102,8 @@ def history(store: Store, submission: Submission) -> EpisodeHistory | None:
 
     None when it knows nothing. Erased documents count no more.
     """
-    earlier = store.documents(submission.account, patient_key(submission.patient))
-    found = [(row, old) for row in earlier if (old := _submission(store, row)) is not None]
+    earlier = store.documents(submission.account, stored.patient_key(submission.patient))
+    found = [(row, old) for row in earlier if (old := stored.submission(store, row)) is not None]
     if not found:
         return None
     episode = submission.access.episode.id
@@ -94,15 +113,6 @@ def history(store: Store, submission: Submission) -> EpisodeHistory | None:
         documents=tuple(SentDocument(kind=old.document.kind, date=row.document_date) for row, old in same),
         previous_episodes=tuple(_past(old for _, old in found if old.access.episode.id != episode)),
     )
-
-
-def _submission(store: Store, row: DocumentRow) -> Submission | None:
-    if row.erased_at is not None:
-        return None
-    try:
-        return Submission.model_validate_json(store.rendering(row.id, "submission").data)
-    except (NotFoundError, ValueError):  # erased meanwhile, or written by a version with another schema
-        return None
 
 
 def _sessions(submission: Submission) -> int:

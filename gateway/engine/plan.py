@@ -35,6 +35,8 @@ def delivery(planned: Planned, priority: int = NORMAL) -> PlannedDelivery:
         parts=parts(package) if state is Transport.PREPARED else (),
         context=context_to_json(package.context) if package is not None and state is Transport.PREPARED else None,
     )
+        waits_for=planned.waits_for,
+        needs_it=planned.waits_for is not None and route.channel == "dmp",
 
 
 def _start(channel: str, reason: str | None, destination: str, package: Package | None) -> tuple[Transport, str | None]:

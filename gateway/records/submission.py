@@ -29,6 +29,9 @@ class Submission(Record):
     format: Literal["kine-gateway/submission/1"]
     account: AccountId
     key: Line | None = Field(default=None, description="Idempotency key; the content's hash stands in when absent.")
+    replaces: Line | None = Field(
+        default=None, description="Document that this one corrects: its document_id, or the identifier of its CDA."
+    )
     patient: Patient
     author: Author
     organization: Organization
