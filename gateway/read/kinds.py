@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from gateway.document.model import Code, Kind
+from gateway.document.model import Code
 from gateway.errors import MappingError
 from gateway.read.reading import ABSENT_CODE, Trail
 from gateway.terminology import DocumentDef, Terminology
+
+if TYPE_CHECKING:
+    from gateway.document.model import Kind
 
 
 def definitions(terms: Terminology) -> Iterator[DocumentDef]:
@@ -39,5 +42,4 @@ def kind_of(known: DocumentDef | None, trail: Trail, path: str) -> Kind:
     """Kind of a document; another's type is read as an assessment, with a finding."""
     if known is None:
         trail.info("RDB-024", path, "Ce type de document n'est pas l'un des nôtres : lu comme un bilan.")
-        return "assessment"
-    return cast(Kind, known.kind)
+    return cast("Kind", known.kind if known is not None else "assessment")

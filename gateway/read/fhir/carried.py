@@ -12,6 +12,7 @@ from datetime import datetime
 from gateway.document.model import (
     Addressee,
     ClinicalDocument,
+    DocumentRef,
     Header,
     PatientIdentity,
     PostalAddress,
@@ -30,6 +31,7 @@ def through_fhir(document: ClinicalDocument) -> ClinicalDocument:
     - times: to the second;
     - birth given names: one text, so a name with a blank inside it comes back as two;
     - names in use: given and family together, the birth name standing in for the one that was not said;
+    - the replaced version: its identifier and number, not its entry ids in XDS;
     - use of a telecom: home, work or mobile only.
     """
     return replace(document, header=_header(document.header))
@@ -47,6 +49,7 @@ def _header(header: Header) -> Header:
         medecin_traitant=_person(doctor) if doctor is not None else None,
         service_start=_second(header.service_start),
         service_stop=_second(header.service_stop) if header.service_stop is not None else None,
+        replaces=None if header.replaces is None else DocumentRef(header.replaces.id, header.replaces.version),
     )
 
 

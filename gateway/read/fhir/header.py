@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.document.model import Addressee, Code, Episode, Header, Professional, StructureRef
+from gateway.document.model import Addressee, Code, DocumentRef, Episode, Header, Professional, StructureRef
 from gateway.read import kinds
 from gateway.read.fhir import people
 from gateway.read.fhir.scan import Json, Scan, bare_oid, extension, first, items, obj, string
@@ -54,6 +54,7 @@ def header(scan: Scan, composition: Json) -> Header:
         author_document_id=_author_number(encounter, set_id),
         software=_software(scan, marks),
         episode=_episode(scan, encounter),
+        replaces=_replaced(scan, composition),
     )
 
 
@@ -77,6 +78,17 @@ def _format(scan: Scan, marks: list[Json]) -> Code | None:
 def _software(scan: Scan, marks: list[Json]) -> str:
     said = (code.display for code in scan.local_codes(marks) if code.code == "software")
     return next(said, "").removeprefix("-")
+
+
+def _replaced(scan: Scan, composition: Json) -> DocumentRef | None:
+    """The version that this one says it replaces; number 0 where only its identifier is there."""
+    for one in items(composition.get("relatesTo")):
+        former = obj(one.get("targetIdentifier"))
+        if one.get("code") == "replaces" and former:
+            number = string(extension(former, scan.tables.extension("version")).get("valueString"))
+            version = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
+            return DocumentRef(bare_oid(string(former.get("value"))), version)
+    return None
 
 
 def _version(scan: Scan, composition: Json) -> int:

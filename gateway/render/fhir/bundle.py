@@ -103,6 +103,7 @@ def _relations(assembly: Assembly) -> list[Json]:
     if former is None:
         return []
     identifier = {
+        "extension": [{"url": _url(assembly, "version"), "valueString": str(former.version)}],
         "type": {"text": "Identifiant du document"},
         "system": _IDENTIFIERS,
         "value": f"urn:oid:{former.id}",

@@ -71,6 +71,8 @@ def test_header_of_every_shape() -> None:
         ),
         visibility=(m.Code("MASQUE_PS", "1.2.250.1.213.1.1.4.13", "Masqué aux professionnels de santé"),),
         patient=replace(samples.PATIENT, ins=None, identity_status="RECUP", used_family=None, used_given=None),
+        replaces=m.DocumentRef("2.25.7", 3),
+        episode=m.Episode("EP-7", samples.NOW.date(), closed=True),
     )
     document = m.ClinicalDocument(header, ())
     assert through_fhir(document) == document
