@@ -55,6 +55,9 @@ class SmtpSettings(_Table):
     port: int = Field(default=465, ge=1, le=65535)
     security: Literal["tls", "starttls"] = "tls"
     tls: TlsSettings
+    answer_timeout: float = Field(
+        default=600.0, gt=0, description="Wait for the answer to a whole message (RFC 5321 §4.5.3.2.6)."
+    )
     timeout: float = Field(default=60.0, gt=0)
     max_bytes: int = Field(default=25_000_000, gt=0, description="Limit on the encoded message, in bytes.")
 
@@ -156,6 +159,32 @@ class RulesSettings(_Table):
     episode_months: int = Field(default=3, ge=1, le=24)
 
 
+class KitSettings(_Table):
+    """One copy of the ANS test kit. `sha256` is its pin (`kine-gateway validate --pin FOLDER`)."""
+
+    path: Path
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "ans"
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class ValidationSettings(_Table):
+    """Official kits; `required` makes every submission pass them without error before anything is sent."""
+
+    required: bool = False
+    kits: tuple[KitSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _kits_are_told_apart(self) -> Self:
+        names = [kit.name for kit in self.kits]
+        if len(set(names)) != len(names):
+            raise ValueError("deux kits ont le même name")
+        if self.required and not self.kits:
+            raise ValueError("required demande au moins un kit")
+        if self.required and any(kit.sha256 is None for kit in self.kits):
+            raise ValueError("required demande un kit épinglé (sha256, donné par kine-gateway validate --pin)")
+        return self
+
+
 class Settings(_Table):
     """The whole configuration. Relative paths are taken from the folder of the file."""
 
@@ -168,6 +197,7 @@ class Settings(_Table):
     sidecar: SidecarSettings = SidecarSettings()
     fhir: FhirSettings = FhirSettings()
     rules: RulesSettings = RulesSettings()
+    validation: ValidationSettings = ValidationSettings()
 
     @model_validator(mode="after")
     def _accounts_differ(self) -> Self:
@@ -325,6 +355,7 @@ _PATH_KEYS = {
     "file",
     "checkpoint_dir",
     "outbox",
+    "path",
 }
 
 

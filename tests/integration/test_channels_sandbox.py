@@ -216,7 +216,7 @@ async def test_mail_faults(live: World, kind: str, verdict: Verdict, reason: str
 
 async def test_mail_answer_that_never_comes_is_a_doubt(live: World) -> None:
     live.sandbox.faults.set("mssante", "delay", seconds=2)
-    outcome = await live.send_mail(live.mail(), timeout=0.5)
+    outcome = await live.send_mail(live.mail(), answer_timeout=0.5)
     assert (outcome.verdict, outcome.reason) == (Verdict.IN_DOUBT, "MSS-DOUBT-TIMEOUT")
 
 

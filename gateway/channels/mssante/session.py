@@ -72,7 +72,7 @@ class Session:
     async def _open_once(self) -> None:
         self.stage = Stage.CONNECT
         implicit = self._settings.security == "tls"
-        client = aiosmtplib.SMTP(
+        client = _Client(
             hostname=self._settings.host,
             port=self._settings.port,
             timeout=self._settings.timeout,
@@ -85,9 +85,7 @@ class Session:
             await client.connect()
             await client.ehlo()
         except BaseException:
-            transport = client.transport
             client.close()
-            _abort(transport)
             raise
         self._client = client
 
@@ -121,7 +119,8 @@ class Session:
         return options
 
     async def _content(self, client: aiosmtplib.SMTP, data: bytes) -> aiosmtplib.SMTPResponse:
-        """Write the message and read the answer. The time limit runs on stalls, not on the whole upload.
+        """Write the message and read the answer. `timeout` runs on stalls, not on the whole upload, and the answer
+        has `answer_timeout`: giving up early would make a doubt that only a person can settle.
 
         `client.data()` would do both at once: its limit would count a slow upload as a lost answer, and it hides
         whether the connection broke before or after the content left.
@@ -139,7 +138,7 @@ class Session:
                 protocol.write(stuffed[start : start + _CHUNK])
                 await self._drain(transport, answer, _BUFFERED)
             await self._drain(transport, answer, 0)
-            return await asyncio.wait_for(answer, self._settings.timeout)
+            return await asyncio.wait_for(answer, self._settings.answer_timeout)
         finally:
             if not answer.done() or answer.cancelled():
                 answer.cancel()
@@ -171,29 +170,31 @@ class Session:
 
     async def quit(self) -> None:
         """Leave politely, then close."""
-        transport = self._client.transport if self._client is not None else None
         if self.is_open:
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
                 await self._live.quit(timeout=_QUIT_TIMEOUT)
         self.close()
-        _abort(transport)
+        await asyncio.sleep(0)  # the loop closes the socket in its next round
 
     def close(self) -> None:
         """Close at once."""
         client, self._client = self._client, None
-        if client is None:
-            return
-        transport = client.transport
-        with contextlib.suppress(RuntimeError):  # the loop that owned it may be closed already
+        if client is not None:
             client.close()
-        _abort(transport)
 
 
-def _abort(transport: asyncio.BaseTransport | None) -> None:
-    """End a TLS connection without waiting for the peer's farewell, which may never come."""
-    if isinstance(transport, asyncio.WriteTransport):
-        with contextlib.suppress(RuntimeError):
-            transport.abort()
+class _Client(aiosmtplib.SMTP):
+    """aiosmtplib closes on its own after a 421, a timeout or a failed connection: it must not wait for a TLS
+    farewell that may never come, nor leave the socket to the garbage collector.
+    """
+
+    def close(self) -> None:
+        """Close and abort the transport."""
+        transport = self.transport
+        with contextlib.suppress(RuntimeError):  # the loop that owned it may be closed already
+            super().close()
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
 
 
 def _rcpt_options(context: MailContext) -> list[str]:
