@@ -75,3 +75,32 @@ def test_an_author_a_day_ahead_of_the_machine_is_not_in_the_future() -> None:
 def test_a_patient_born_today() -> None:
     newborn = put(assessment(), "/patient/birth_date", "2025-10-06")
     assert codes(newborn) == {}
+
+
+@pytest.mark.parametrize(
+    ("base", "changes"),
+    [
+        (assessment, {"/patient/birth_date": "2025-10-30", "/document/date": "2025-10-30T09:00:00+01:00"}),
+        (assessment, {"/document/date": "2024-10-29T10:00:00+01:00", "/access/episode/start": "2024-10-01"}),
+        (assessment, {"/document/problems/0/onset": "2025-10-07"}),
+        (summary, {"/document/initial_date": "2025-10-30T18:05:00+01:00"}),
+        (
+            summary,
+            {
+                "/document/period": {"start": "2025-10-06", "end": "2025-10-06"},
+                "/document/sessions": [{"n": 1, "date": "2025-10-06"}],
+            },
+        ),
+    ],
+)
+def test_just_inside_a_limit(base: Any, changes: dict[str, Any]) -> None:
+    value = base()
+    for pointer, new in changes.items():
+        put(value, pointer, new)
+    assert codes(value) == {}
+
+
+@pytest.mark.parametrize(("day", "code"), [("1999-12-31", "DAT-002"), ("2000-01-01", "DAT-003")])
+def test_the_oldest_document(day: str, code: str) -> None:
+    value = put(put(assessment(), "/document/date", f"{day}T10:00:00+01:00"), "/access/episode/start", day)
+    assert list(codes(put(value, "/patient/birth_date", "1990-01-01"))) == [code]

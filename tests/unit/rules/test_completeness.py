@@ -75,3 +75,8 @@ def test_summary_only_warns(changes: dict[str, Any], expected: str) -> None:
 
 def test_a_summary_without_measure_may_say_why() -> None:
     assert codes(summary(), {D + "measures": [], D + "not_measurable": "Patient parti"}) == {}
+
+
+@pytest.mark.parametrize("event", [{**GRAVE, "severity": "legere"}, {**GRAVE, "physician_informed": "2025-10-10"}])
+def test_an_event_that_is_slight_or_told_to_a_physician(event: dict[str, Any]) -> None:
+    assert codes(summary(), {D + "adverse_events": [event]}) == {}

@@ -180,3 +180,36 @@ def test_an_author_whose_number_is_mistyped() -> None:
 def test_luhn(digits: str, sound: bool) -> None:
     # 79927398713 is the worked example of the algorithm's description.
     assert luhn(digits) is sound
+
+
+def test_the_rule_behind_an_address_outside(trust: TrustList) -> None:
+    (outside,) = check_destinations(sound(changed({R + "mssante": "x@gmail.com"})), account(), trust)
+    (nowhere,) = check_destinations(sound(changed({R + "mssante": None})), account(), trust)
+    assert "espace de confiance" in outside.source
+    assert nowhere.source == ""
+
+
+@pytest.mark.parametrize(("born", "adult"), [("2007-10-06", True), ("2007-10-07", False), ("2007-09-30", True)])
+def test_a_patient_is_adult_on_the_eighteenth_birthday(born: str, *, adult: bool, trust: TrustList) -> None:
+    value = changed({V + "hidden_from_representatives": True, P + "birth_date": born})
+    assert ("DST-ADULT" in {f.code for f in check_destinations(sound(value), account(), trust)}) is adult
+
+
+def test_recipients_of_one_role_are_told_apart(trust: TrustList) -> None:
+    value = assessment()
+    value["recipients"] += [SECOND, {**SECOND, "mssante": "b@medecin.mssante.example"}, {**SECOND, "known": False}]
+    found = routes(sound(value), account(), trust)
+    assert [(r.role, r.recipient, r.reason) for r in found if r.channel == "mssante"] == [
+        ("medecin_traitant", 0, None),
+        ("medecin_adresseur", 1, None),
+        ("medecin_adresseur_2", 2, None),
+        ("medecin_adresseur_3", 3, "DST-UNKNOWN"),
+        ("patient", None, None),
+    ]
+
+
+def test_an_unsaid_doctor_comes_first_as_impossible(trust: TrustList) -> None:
+    value = put(assessment(), "/recipients", [SECOND])
+    first, second, *_ = routes(sound(value), account(), trust)
+    assert (first.destination, first.reason, first.recipient) == ("medecin_traitant", "DST-NO-MT", None)
+    assert (second.destination, second.reason) == ("professional", None)

@@ -106,3 +106,24 @@ def test_initial_measures_are_taken_again() -> None:
 def test_an_improvement_that_the_measures_deny(outcome: str, final: int, *, warns: bool) -> None:
     value = put(put(summary(), "/document/outcome", outcome), "/document/measures/0/value", final)
     assert ("MES-009" in codes(value)) is warns
+
+
+@pytest.mark.parametrize(
+    ("code", "unit", "value", "found"),
+    [
+        ("tug", "s", 540, "MES-004"),
+        ("tug", "s", 541, "MES-003"),
+        ("tug", "s", 0.5, "MES-004"),
+        ("tug", "s", 0, "MES-004"),
+        ("finger_floor", "cm", -90, "MES-004"),
+        ("finger_floor", "cm", -90.5, "MES-003"),
+    ],
+)
+def test_where_unlikely_becomes_impossible(code: str, unit: str, value: float, found: str) -> None:
+    assert list(of({"code": code, "value": value, "unit": unit})) == [found]
+
+
+def test_a_small_improvement_is_one() -> None:
+    value = put(summary(), "/document/initial_measures/0/value", 2)
+    assert codes(put(value, "/document/measures/0/value", 1.5)) == {}
+    assert "MES-009" in codes(put(value, "/document/measures/0/value", 2.5))

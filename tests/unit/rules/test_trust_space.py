@@ -111,3 +111,25 @@ def test_an_old_list_warns(tmp_path: Path, today: str, *, stale: bool) -> None:
     assert [f.code for f in trust_space.staleness(found, dt.date.fromisoformat(today))] == (
         ["TRS-005"] if stale else []
     )
+
+
+@pytest.mark.parametrize(("length", "loads"), [(253, True), (254, False)])
+def test_the_longest_domain(tmp_path: Path, length: int, *, loads: bool) -> None:
+    domain = ("a" * 50 + ".") * 4 + "b" * 44 + ".fr"
+    domain += "x" * (length - len(domain)) if length > len(domain) else ""
+    domain = domain[:length]
+    assert len(domain) == length
+    path = write(tmp_path, f"{HEADER}{domain}\n")
+    if loads:
+        assert trust_space.load(path).domains == {domain}
+    else:
+        with pytest.raises(ConfigError):
+            trust_space.load(path)
+
+
+def test_what_is_said_of_an_old_and_of_a_future_list() -> None:
+    listed = trust_space.TrustList(frozenset({"mssante.fr"}), dt.date(2026, 11, 1), "ANS")
+    (old,) = trust_space.staleness(listed, dt.date(2026, 12, 31))
+    (future,) = trust_space.staleness(listed, dt.date(2026, 10, 31))
+    assert "60 jours" in old.message
+    assert "futur" in future.message
