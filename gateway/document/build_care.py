@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gateway.document import build_letters as letters
 from gateway.document import build_measures as measures
 from gateway.document import build_words as words
 from gateway.document.build_codes import goals_start
@@ -16,13 +17,21 @@ from gateway.document.model import (
     Entry,
     GoalEntry,
     Header,
-    ReferralEntry,
     Section,
     SessionEntry,
     Span,
     Table,
 )
-from gateway.records.clinical import AdverseEvent, Assessment, Goal, Plan, RedFlags, Session, TreatmentSummary
+from gateway.records.clinical import (
+    AdverseEvent,
+    Assessment,
+    Goal,
+    Plan,
+    RedFlags,
+    ReorientationLetter,
+    Session,
+    TreatmentSummary,
+)
 
 
 def acts(frame: Frame) -> Section | None:
@@ -33,8 +42,12 @@ def acts(frame: Frame) -> Section | None:
         concept = Concept(done.display, None, done, (done,))
         shown = Span(f"{done.display}, le {words.day(frame.day)}", "acte-1")
         return frame.section("acts", (items((shown,)),), (ActEntry("acte-1", concept, "EVN", frame.day),))
+    if not isinstance(clinical, TreatmentSummary | ReorientationLetter):
+        return None
     spans = [Span(text, f"acte-{position}") for position, text in enumerate(clinical.treatment_done, start=1)]
-    first, last = clinical.period.start, clinical.period.end
+    # A letter tells what was done without its days: none is made up.
+    period = clinical.period if isinstance(clinical, TreatmentSummary) else None
+    first, last = (period.start, period.end) if period else (None, None)
     entries = [ActEntry(span.anchor or "", Concept(span.text), "EVN", first, last) for span in spans]
     return frame.section("acts", (items(spans),), entries)
 
@@ -100,7 +113,7 @@ def conclusion(frame: Frame) -> Section | None:
     clinical = frame.clinical
     blocks: list[Block | None] = [labelled("Pronostic", clinical.prognosis, "pronostic")]
     entries: list[Entry] = []
-    if isinstance(clinical, Assessment) and clinical.red_flags is not None:
+    if isinstance(clinical, Assessment | ReorientationLetter) and clinical.red_flags is not None:
         blocks.append(items(_red_flags(frame, clinical.red_flags)))
         entries.append(frame.statement("signes-alerte", "red_flag_decision", clinical.red_flags.decision.value))
     events = list(enumerate(clinical.adverse_events, start=1))
@@ -153,14 +166,15 @@ def care_plan(frame: Frame) -> Section | None:
     """Goals, planned care, reorientation."""
     clinical = frame.clinical
     goals = list(enumerate(clinical.goals, start=1))
-    blocks: list[Block | None] = [_goal_table(goals, frame)]
-    entries: list[Entry] = [_goal(frame, place, goal) for place, goal in goals]
+    mentions, mentioned = letters.prescription(frame)
+    blocks: list[Block | None] = [*mentions, _goal_table(goals, frame)]
+    entries: list[Entry] = [*mentioned, *(_goal(frame, place, goal) for place, goal in goals)]
     if clinical.plan is not None:
         blocks += _plan(frame, clinical.plan)
         entries += _planned(frame, clinical.plan)
-    if clinical.reorientation is not None:
-        blocks.append(paragraph(_referral_text(frame), "reorientation"))
-        entries.append(_referral(frame))
+    if clinical.reorientation is not None and not isinstance(clinical, ReorientationLetter):
+        blocks.append(paragraph(letters.referral_text(frame), "reorientation"))
+        entries.append(letters.referral(frame))
     return frame.section("care_plan", blocks, entries)
 
 
@@ -196,29 +210,6 @@ def _plan(frame: Frame, plan: Plan) -> Iterator[Block | None]:
 def _planned(frame: Frame, plan: Plan) -> Iterator[ActEntry]:
     for order, text in enumerate(plan.techniques, start=1):
         yield ActEntry(f"technique-{order}", Concept(text), "INT", frame.day)
-
-
-def _referral_text(frame: Frame) -> str:
-    sent = frame.clinical.reorientation
-    assert sent is not None
-    urgency = frame.terms.label("urgency", sent.urgency)
-    told = ", ".join(frame.terms.wording("channel", means) for means in sent.communicated_by)
-    to = frame.terms.wording("reorientation_to", sent.to)
-    head = f"Réorientation {urgency} vers {to}, le {words.day(sent.date)}"
-    reason = frame.terms.wording("reorientation_reason", sent.reason)
-    return words.join((head, f"motif : {reason}", f"transmis par {told}" if told else None))
-
-
-def _referral(frame: Frame) -> ReferralEntry:
-    sent = frame.clinical.reorientation
-    assert sent is not None
-    return ReferralEntry(
-        anchor="reorientation",
-        to=frame.terms.wording("reorientation_to", sent.to),
-        day=sent.date,
-        reason=frame.terms.wording("reorientation_reason", sent.reason),
-        urgency=sent.urgency,
-    )
 
 
 def comment(frame: Frame, header: Header) -> Section | None:

@@ -1,9 +1,10 @@
-"""Sections that both documents have: why, region, history, problems, function, measures."""
+"""Sections that every document has: why, region, history, problems, function, measures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gateway.document import build_letters as letters
 from gateway.document import build_measures as measures
 from gateway.document import build_words as words
 from gateway.document.build_frame import Frame, items, labelled, paragraph
@@ -19,7 +20,7 @@ from gateway.document.model import (
     Table,
 )
 from gateway.records.access import Access, AccessMode
-from gateway.records.clinical import Coding, Problem, TreatmentSummary
+from gateway.records.clinical import Assessment, Coding, Problem, TreatmentSummary
 
 _DIRECT = frozenset({AccessMode.DIRECT_CPTS, AccessMode.DIRECT_STRUCTURE})
 
@@ -28,9 +29,10 @@ def reason(frame: Frame) -> Section | None:
     """Why the patient came, and by which way (access mode, prior diagnosis, episode)."""
     terms, mode = frame.terms, frame.claimed_mode
     way = terms.label("access_mode", mode)
-    lines = [Span(f"Mode d'accès : {way}", "acces"), *(Span(line) for line in _access(frame))]
+    lines = (Span(f"Mode d'accès : {way}", "acces"), *(Span(line) for line in _access(frame)))
     entry = frame.statement("acces", "access_mode", mode)
-    return frame.section("reason", (paragraph(frame.clinical.reason, "motif"), items(lines)), (entry,))
+    letter = letters.opening(frame, lines, (entry,))
+    return letter or frame.section("reason", (paragraph(frame.clinical.reason, "motif"), items(lines)), (entry,))
 
 
 def _access(frame: Frame) -> Iterator[str]:
@@ -58,12 +60,12 @@ def _prior_diagnosis(frame: Frame, access: Access) -> str:
 
 def _rank(frame: Frame, access: Access) -> str:
     cap, done = frame.terms.session_cap, access.episode.sessions_already_done
-    if isinstance(frame.clinical, TreatmentSummary):
-        total = done + frame.clinical.sessions_done
-        shown = f"{total} séance{'s' if total > 1 else ''} réalisée{'s' if total > 1 else ''} sur {cap}"
-    else:
+    if isinstance(frame.clinical, Assessment):
         total = done + 1
         shown = f"séance {total}/{cap} de l'épisode"
+    else:
+        total = done + (frame.clinical.sessions_done if isinstance(frame.clinical, TreatmentSummary) else 0)
+        shown = f"{total} séance{'s' if total > 1 else ''} réalisée{'s' if total > 1 else ''} sur {cap}"
     return f"Sans diagnostic préalable : {shown}{' : plafond dépassé' if total > cap else ''}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from gateway.findings import Finding, error
-from gateway.records.clinical import Assessment, TreatmentSummary
+from gateway.records.clinical import Clinical, TreatmentSummary
 from gateway.records.submission import Submission
 from gateway.terminology import Terminology
 
@@ -35,7 +35,7 @@ def _late(submission: Submission) -> Iterator[Finding]:
             yield error("DOC-004", f"/document/goals/{place}/due", message, "Corriger la date.", "HL7 IVL_TS")
 
 
-def goals_start(clinical: Assessment | TreatmentSummary) -> date:
+def goals_start(clinical: Clinical) -> date:
     """The day goals run from: the assessment, or the beginning of the period that a summary describes."""
     return clinical.period.start if isinstance(clinical, TreatmentSummary) else clinical.date.date()
 

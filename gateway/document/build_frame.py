@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from gateway.document.model import Block, Entry, Items, Paragraph, Section, Span, StatementEntry
-from gateway.records.clinical import Assessment, TreatmentSummary
+from gateway.records.clinical import Clinical
 from gateway.records.submission import Submission
 from gateway.terminology import Terminology
 
@@ -21,7 +21,7 @@ class Frame:
     claimed_mode: str
 
     @property
-    def clinical(self) -> Assessment | TreatmentSummary:
+    def clinical(self) -> Clinical:
         """The clinical record."""
         return self.submission.document
 

@@ -28,6 +28,7 @@ __all__ = [
     "Header",
     "Id",
     "Items",
+    "Kind",
     "MeasureEntry",
     "Paragraph",
     "PatientIdentity",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 Target = Literal["cda", "fhir"]
+Kind = Literal["assessment", "treatment_summary", "reorientation_letter", "prescriber_information"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class Header:
     set that some reader holds; a corrected version whose predecessor nobody got replaces nothing.
     """
 
-    kind: Literal["assessment", "treatment_summary"]
+    kind: Kind
     id: str
     set_id: str
     version: int

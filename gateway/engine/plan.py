@@ -17,6 +17,7 @@ BY_HAND = {"hand": "MAN-HAND", "post": "MAN-POST", "sip": "MAN-SIP"}
 """Reason for which a delivery by a person is held: what that person has to do."""
 NO_PACKAGE = "ENG-NO-PACKAGE"
 _PRIORITIES = {"urgence": URGENT, "24h": SOON}
+_DECISIONS = {"urgence": "urgence", "reorientation_24h": "24h"}
 
 
 def delivery(planned: Planned, priority: int = NORMAL) -> PlannedDelivery:
@@ -34,9 +35,9 @@ def delivery(planned: Planned, priority: int = NORMAL) -> PlannedDelivery:
         priority=priority,
         parts=parts(package) if state is Transport.PREPARED else (),
         context=context_to_json(package.context) if package is not None and state is Transport.PREPARED else None,
-    )
         waits_for=planned.waits_for,
         needs_it=planned.waits_for is not None and route.channel == "dmp",
+    )
 
 
 def _start(channel: str, reason: str | None, destination: str, package: Package | None) -> tuple[Transport, str | None]:
@@ -55,6 +56,12 @@ def parts(package: Package | None) -> tuple[Blob, ...]:
 
 
 def priority(submission: Submission) -> int:
-    """An urgent reorientation goes first (DESIGN §4; issue of the engine, priorities)."""
-    reorientation = submission.document.reorientation
-    return NORMAL if reorientation is None else _PRIORITIES.get(reorientation.urgency, NORMAL)
+    """An urgent reorientation goes first (DESIGN §4; issue of the engine, priorities).
+
+    So does a document whose search for red flags decided an emergency, even where the reorientation is not described.
+    """
+    document = submission.document
+    flags = getattr(document, "red_flags", None)
+    asked = [document.reorientation.urgency] if document.reorientation is not None else []
+    asked += [_DECISIONS.get(flags.decision.value, "")] if flags is not None else []
+    return max((_PRIORITIES[urgency] for urgency in asked if urgency in _PRIORITIES), default=NORMAL)

@@ -1,4 +1,4 @@
-"""The two clinical documents: Assessment (bilan initial) and TreatmentSummary (compte rendu des soins)."""
+"""The clinical documents: Assessment, TreatmentSummary, ReorientationLetter, PrescriberInformation."""
 
 from __future__ import annotations
 
@@ -230,3 +230,50 @@ class TreatmentSummary(_Clinical):
     evolution: Text | None = None
     outcome: Outcome
     end_reason: EndReason
+
+
+class ReorientationLetter(_Clinical):
+    """Lettre d'adressage: to whom, why, how soon, what was found, and how to call back."""
+
+    kind: Literal["reorientation_letter"]
+    reorientation: Reorientation
+    red_flags: RedFlags | None = None
+    treatment_done: tuple[Line, ...] = Field(default=(), description="Ce qui a déjà été fait.")
+    question: Text | None = Field(default=None, description="Ce qui est demandé au médecin.")
+    phone: Line | None = Field(
+        default=None, description="Where the physician can call back; the author's or the practice's number otherwise."
+    )
+
+
+class PrescriptionChange(StrEnum):
+    """What the physiotherapist did with the prescription (avenant 7, spec kine §1 rows 19 to 21)."""
+
+    RENEWAL = "renouvellement"
+    ADAPTATION = "adaptation"
+    BOTH = "renouvellement_et_adaptation"
+
+
+class Annotation(Record):
+    """What the original prescription now bears; it is given back to the patient."""
+
+    date: Date
+    signed: Flag = Field(description="The annotation bears the physiotherapist's signature.")
+    given_to_patient: Flag = True
+
+
+class PrescriberInformation(_Clinical):
+    """Information of the prescriber: the prescription was renewed or adapted.
+
+    The date of the prescription itself is `access.prescription_date`.
+    """
+
+    kind: Literal["prescriber_information"]
+    change: PrescriptionChange
+    sessions_prescribed: Count = Field(ge=1, le=500, description="Number of sessions after the renewal or adaptation.")
+    adaptation: Text | None = Field(default=None, description="What was adapted; compulsory for an adaptation.")
+    annotation: Annotation
+    sessions_so_far: Count | None = Field(default=None, ge=0, le=500, description="Sessions done so far.")
+
+
+Clinical = Assessment | TreatmentSummary | ReorientationLetter | PrescriberInformation
+"""Any clinical document; `kind` tells which."""

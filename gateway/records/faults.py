@@ -19,7 +19,7 @@ MAX_FINDINGS = 100
 """A file with more faults than that is the wrong file: the rest is counted, not listed."""
 
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_UNION_TAGS = ("assessment", "treatment_summary")
+_UNION_TAGS = ("assessment", "treatment_summary", "reorientation_letter", "prescriber_information")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ _SCHEMA = "Voir le schéma JSON publié (docs/schemas/submission.json)."
 _DATE = "Écrire la date sous la forme AAAA-MM-JJ, par exemple 2026-01-05."
 _INSTANT = "Écrire la date, l'heure et le décalage, par exemple 2026-01-05T14:30:00+01:00."
 _NUMBER = "Écrire un nombre avec un point décimal, par exemple 53.5."
+_KINDS = "Renseigner « kind » : assessment, treatment_summary, reorientation_letter ou prescriber_information."
 _WHOLE = "Écrire un nombre entier, sans guillemets ni décimales."
 
 _FAULTS: Mapping[str, _Fault] = {
@@ -81,12 +82,8 @@ _FAULTS: Mapping[str, _Fault] = {
     "model_attributes_type": _Fault(
         "INP-005", "Un objet est attendu ici.", f"Écrire un objet entre accolades. {_SCHEMA}"
     ),
-    "union_tag_not_found": _Fault(
-        "INP-004", "Le type du document manque.", "Renseigner « kind » : assessment ou treatment_summary."
-    ),
-    "union_tag_invalid": _Fault(
-        "INP-005", "Type de document inconnu.", "Renseigner « kind » : assessment ou treatment_summary."
-    ),
+    "union_tag_not_found": _Fault("INP-004", "Le type du document manque.", _KINDS),
+    "union_tag_invalid": _Fault("INP-005", "Type de document inconnu.", _KINDS),
     # A calendar that has no such day: the shape was right, the day is not.
     "date_from_datetime_parsing": _Fault("INP-008", "Cette date n'existe pas au calendrier.", _DATE),
     "date_parsing": _Fault("INP-008", "Cette date n'existe pas au calendrier.", _DATE),

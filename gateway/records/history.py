@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from gateway.records.base import Count, Date, Line, Record
@@ -12,7 +10,7 @@ from gateway.records.base import Count, Date, Line, Record
 class SentDocument(Record):
     """A document of the episode that was accepted earlier."""
 
-    kind: Literal["assessment", "treatment_summary", "letter"]
+    kind: Line
     date: Date
 
 

@@ -13,12 +13,14 @@ from gateway.findings import Finding, error
 from gateway.records import faults
 from gateway.records.access import Access
 from gateway.records.base import Line, Record
-from gateway.records.clinical import Assessment, TreatmentSummary
+from gateway.records.clinical import Clinical
 from gateway.records.people import Author, Organization, Patient, Recipient, Visibility
 
 FORMAT = "kine-gateway/submission/1"
 MAX_BYTES = 5_000_000
 """Size limit of a submission file in bytes: far above any real one, far below what hurts."""
+PREVIOUS = "@previous"
+"""What a file in the folder writes in `replaces` to mean the document that its own name stood for."""
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
@@ -38,7 +40,7 @@ class Submission(Record):
     recipients: tuple[Recipient, ...] = Field(max_length=10)
     visibility: Visibility = Visibility()
     access: Access
-    document: Annotated[Assessment | TreatmentSummary, Field(discriminator="kind")]
+    document: Annotated[Clinical, Field(discriminator="kind")]
 
 
 def canonical(submission: Submission) -> bytes:

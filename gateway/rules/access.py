@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.findings import Finding, Severity, warning
 from gateway.records.access import Access, AccessMode, PractitionerStatus, ProofType
-from gateway.records.clinical import Assessment, Outcome, TreatmentSummary
+from gateway.records.clinical import Assessment, Outcome, PrescriberInformation, TreatmentSummary
 from gateway.records.history import EpisodeHistory
 from gateway.records.people import RecipientRole
 from gateway.records.submission import Submission
@@ -236,7 +236,8 @@ def _to_declare(case: Case) -> Iterator[Finding]:
 def _renewal(case: Case) -> Iterator[Finding]:
     """Rows 19 to 21: a prescription of less than a year at the renewal, whose author is told of it."""
     written, path = case.access.prescription_date, "/access/prescription_date"
-    renewed = case.access.episode.start
+    document = case.submission.document
+    renewed = document.annotation.date if isinstance(document, PrescriberInformation) else case.access.episode.start
     if written is None:
         advice = "Renseigner la date de l'ordonnance renouvelée."
         yield warning("ACC-026", path, "Renouvellement sans date d'ordonnance.", advice, _CONVENTION)

@@ -11,8 +11,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.findings import Finding, error, warning
-from gateway.records.clinical import Assessment, Outcome, RedFlagDecision, RedFlags, TreatmentSummary
+from gateway.records.clinical import (
+    Assessment,
+    Clinical,
+    Outcome,
+    RedFlagDecision,
+    RedFlags,
+    ReorientationLetter,
+    TreatmentSummary,
+)
 from gateway.records.submission import Submission
+from gateway.rules.letters import check_letter
 
 _BDK = "NGAP titre XIV, R4321-2 CSP"
 _REORIENTED = frozenset({RedFlagDecision.PLANNED, RedFlagDecision.WITHIN_24H, RedFlagDecision.EMERGENCY})
@@ -22,8 +31,12 @@ def check_completeness(submission: Submission) -> list[Finding]:
     """Findings on what the document lacks or says against itself."""
     document = submission.document
     if isinstance(document, Assessment):
-        return [*_assessment(document), *_both(document)]
-    return [*_summary(document), *_both(document)]
+        return [*_assessment(document), *_any(document)]
+    if isinstance(document, TreatmentSummary):
+        return [*_summary(document), *_any(document)]
+    flags = document.red_flags if isinstance(document, ReorientationLetter) else None
+    said = _red_flags(flags, has_reorientation=True) if flags else ()
+    return [*check_letter(submission), *said, *_any(document)]
 
 
 def _missing(code: str, field: str, message: str, advice: str, source: str = _BDK) -> Finding:
@@ -122,7 +135,7 @@ def _sessions(document: TreatmentSummary) -> Iterator[Finding]:
         yield _missing("CMP-024", "initial_date", message, "Renseigner la date du bilan initial.")
 
 
-def _both(document: Assessment | TreatmentSummary) -> Iterator[Finding]:
+def _any(document: Clinical) -> Iterator[Finding]:
     if document.measures and document.not_measurable is not None:
         message = "Des mesures sont données, avec une raison de n'avoir rien mesuré."
         advice = "Garder l'un des deux ; écrire ce qui n'a pas pu l'être dans le texte."

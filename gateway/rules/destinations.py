@@ -39,6 +39,11 @@ _REASONS = {
         "Pas de médecin traitant connu : envoi impossible à ce destinataire.",
         "Remettre le document au patient et l'inviter à désigner un médecin traitant.",
     ),
+    "DST-NO-PRESCRIBER": _Said(
+        Severity.WARNING,
+        "Le prescripteur n'est pas parmi les destinataires : il ne peut pas être informé.",
+        "L'ajouter aux destinataires avec le rôle prescripteur, ou lui écrire et le déclarer.",
+    ),
     "DST-UNKNOWN": _Said(
         Severity.WARNING,
         "Destinataire dit inconnu : envoi impossible.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.identity.ins import PATIENT_DOMAIN, ins_may_leave
+from gateway.records.clinical import PrescriberInformation
 from gateway.records.people import PatientMail, Recipient, RecipientRole
 from gateway.records.submission import Submission
 from gateway.rules.trust_space import TrustList
@@ -41,7 +42,13 @@ class Route:
 
 
 def routes(submission: Submission, account: AccountSettings, trust: TrustList | None) -> tuple[Route, ...]:
-    """Every destination of a submission, in the order in which a reader expects them."""
+    """Every destination of a submission, in the order in which a reader expects them.
+
+    The information of a renewal goes to the prescriber and to whom the submission names, to nobody else by itself
+    (spec kine §1 row 20): its reader is not the médecin traitant, and no text sends it to the patient or the DMP.
+    """
+    if isinstance(submission.document, PrescriberInformation):
+        return tuple(_professionals(submission, account, trust, RecipientRole.PRESCRIPTEUR))
     return (
         *_professionals(submission, account, trust),
         _patient(submission, account, trust),
@@ -49,7 +56,19 @@ def routes(submission: Submission, account: AccountSettings, trust: TrustList | 
     )
 
 
-def _professionals(submission: Submission, account: AccountSettings, trust: TrustList | None) -> list[Route]:
+_ABSENT: dict[RecipientRole, Route] = {
+    RecipientRole.MEDECIN_TRAITANT: Route("medecin_traitant", "medecin_traitant", "mssante", None, "DST-NO-MT"),
+    RecipientRole.PRESCRIPTEUR: Route("professional", "prescripteur", "mssante", None, "DST-NO-PRESCRIBER"),
+}
+"""The destination of the reader that a document must have, where the submission does not name one."""
+
+
+def _professionals(
+    submission: Submission,
+    account: AccountSettings,
+    trust: TrustList | None,
+    expected: RecipientRole = RecipientRole.MEDECIN_TRAITANT,
+) -> list[Route]:
     found: list[Route] = []
     seen: dict[str, int] = {}
     for index, recipient in enumerate(submission.recipients):
@@ -58,8 +77,8 @@ def _professionals(submission: Submission, account: AccountSettings, trust: Trus
         main = recipient.role is RecipientRole.MEDECIN_TRAITANT
         reason = _unreachable(recipient, account, trust)
         found.append(Route("medecin_traitant" if main else "professional", role, "mssante", index, reason))
-    if RecipientRole.MEDECIN_TRAITANT not in seen:
-        found.insert(0, Route("medecin_traitant", "medecin_traitant", "mssante", None, "DST-NO-MT"))
+    if expected not in seen:
+        found.insert(0, _ABSENT[expected])
     return found
 
 

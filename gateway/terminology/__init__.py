@@ -51,6 +51,7 @@ class Terminology:
     encounters: Mapping[str, str]
     session_cap: int
     evaluation_act: Code
+    renewal: Mapping[str, str]
     order: Mapping[str, tuple[str, ...]]
     oids: Mapping[str, str]
     sides: Mapping[str, str]
@@ -222,6 +223,7 @@ def load() -> Terminology:
         encounters=general["encounter"],
         session_cap=loader.session_cap(),
         evaluation_act=loader.fixed_code(general["evaluation_act"], oids),
+        renewal=tables.field(general, "renewal", "documents.toml", "racine"),
         order=order,
         oids=oids,
         sides=tables.field(fixed, "side", "systems.toml", "racine"),

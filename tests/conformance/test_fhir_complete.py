@@ -140,7 +140,9 @@ def test_every_goal_act_session_event_and_referral(name: str) -> None:
     planned = [
         part["detail"]["code"]["text"] for plan in resources(name, "CarePlan") for part in plan.get("activity", [])
     ]
-    assert planned == document.get("plan", {}).get("techniques", [])
+    count = document.get("sessions_prescribed")
+    prescribed = [f"{count} séances de masso-kinésithérapie"] if count else []
+    assert planned == prescribed + document.get("plan", {}).get("techniques", [])
     events = [(item["identifier"]["value"], item["date"]) for item in resources(name, "AdverseEvent")]
     assert events == [(event["id"], event["date"]) for event in document.get("adverse_events", [])]
     referrals = [item["authoredOn"] for item in resources(name, "ServiceRequest")]

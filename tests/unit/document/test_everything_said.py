@@ -21,7 +21,13 @@ from pydantic import BaseModel
 from gateway import terminology
 from gateway.document import build
 from gateway.document import model as m
-from gateway.records.clinical import Measure, TreatmentSummary
+from gateway.records.clinical import (
+    Assessment,
+    Measure,
+    PrescriberInformation,
+    ReorientationLetter,
+    TreatmentSummary,
+)
 from gateway.records.submission import Submission
 from tests.unit.fixture_cases import FIXTURES, NAMES, builder, prepared, submission
 
@@ -345,11 +351,24 @@ def test_entries_hold_what_the_record_holds(name: str) -> None:
 def test_sessions_and_acts_hold_their_days(name: str) -> None:
     clinical = submission(name).document
     done = [entry for entry in _entries(name, m.ActEntry) if entry.mood == "EVN" and entry.start is not None]
-    if not isinstance(clinical, TreatmentSummary):
+    if isinstance(clinical, ReorientationLetter):
+        told = [one for one in _entries(name, m.ActEntry) if one.anchor.startswith("acte-")]
+        assert [(one.concept.text, one.mood, one.start) for one in told] == [
+            (text, "EVN", None) for text in clinical.treatment_done
+        ]
+        return
+    if isinstance(clinical, PrescriberInformation):
+        planned = [one for one in _entries(name, m.ActEntry) if one.mood == "INT"]
+        assert [(one.concept.text.split()[0], one.start) for one in planned] == [
+            (str(clinical.sessions_prescribed), clinical.annotation.date)
+        ]
+        return
+    if isinstance(clinical, Assessment):
         assert [(one.concept.text, one.start) for one in done] == [
             ("Evaluation en kinésithérapie", clinical.date.date())
         ]
         return
+    assert isinstance(clinical, TreatmentSummary)
     period = (clinical.period.start, clinical.period.end)
     assert [(one.concept.text, (one.start, one.stop)) for one in done] == [
         (text, period) for text in clinical.treatment_done
