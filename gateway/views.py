@@ -117,6 +117,8 @@ class DocumentView:
     document_type: str
     accepted_at: datetime
     deliveries: tuple[DeliveryView, ...]
+    replaces: str | None = None
+    replaced_by: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -126,6 +128,8 @@ class DocumentView:
             "kind": self.kind,
             "document_type": self.document_type,
             "accepted_at": self.accepted_at.isoformat(),
+            "replaces": self.replaces,
+            "replaced_by": self.replaced_by,
             "deliveries": [d.as_dict() for d in self.deliveries],
         }
 
@@ -166,7 +170,9 @@ def document_view(row: DocumentRow, deliveries: list[DeliveryRow]) -> DocumentVi
     """A stored document with its deliveries in the order in which they were planned."""
     ordered = sorted(deliveries, key=lambda d: row.delivery_ids.index(d.id))
     views = tuple(delivery_view(d) for d in ordered)
-    return DocumentView(row.id, row.account, row.kind, row.document_type, row.accepted_at, views)
+    return DocumentView(
+        row.id, row.account, row.kind, row.document_type, row.accepted_at, views, row.replaces, row.replaced_by
+    )
 
 
 def history(detail: DeliveryDetail) -> DeliveryHistory:

@@ -60,7 +60,7 @@ def _reason_key(advices: Mapping[str, str], reason: str | None) -> str:
 def needs_person(transport_code: str, receipt_code: str, reason: str | None) -> bool:
     """Whether nothing more happens until somebody acts."""
     table = words()
-    if receipt_code in table["receipt_next"]:
+    if receipt_code in table["receipt_next"] or reason in table["asking"]["reasons"]:
         return True
     if transport_code == "impossible" and reason in table["closed"]["reasons"]:
         return False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gateway import terminology
 from gateway.engine import plan, stored
@@ -50,7 +49,7 @@ def insist(store: Store, prepare: Callable[[], Prepared]) -> Accepted:
 
 def known(store: Store, submission: Submission) -> Accepted | None:
     """What an earlier `accept` of the same key and content gave. Raises ConflictError for another content."""
-    return store.known(submission.account, submission.key, content_hash(submission))
+    return store.known(submission.account, submission.key, stored.content_hash(submission))
 
 
 def previous(store: Store, submission: Submission, document_id: str) -> Submission:
@@ -61,14 +60,9 @@ def previous(store: Store, submission: Submission, document_id: str) -> Submissi
     """
     row = store.document(document_id)
     again = submission.model_copy(update={"replaces": row.replaces})
-    if row.replaces is not None and content_hash(again) == row.content_sha256:
+    if row.replaces is not None and stored.content_hash(again) == row.content_sha256:
         return again
     return submission.model_copy(update={"replaces": document_id})
-
-
-def content_hash(submission: Submission) -> str:
-    """SHA-256 of the canonical submission, hex: two files that mean the same hash the same."""
-    return sha256(canonical(submission)).hexdigest()
 
 
 def request(prepared: Prepared) -> AcceptRequest:
@@ -78,7 +72,7 @@ def request(prepared: Prepared) -> AcceptRequest:
     return AcceptRequest(
         account=submission.account,
         key=submission.key,
-        content_sha256=content_hash(submission),
+        content_sha256=stored.content_hash(submission),
         patient=stored.patient_key(submission.patient),
         kind=header.kind,
         document_type=header.type.code,
@@ -110,15 +104,21 @@ def history(store: Store, submission: Submission) -> EpisodeHistory | None:
     same = [(row, old) for row, old in found if old.access.episode.id == episode]
     return EpisodeHistory(
         sessions_done=max((_sessions(old) for _, old in same), default=0),
-        documents=tuple(SentDocument(kind=old.document.kind, date=row.document_date) for row, old in same),
+        documents=tuple(SentDocument(kind=_kind(old), date=row.document_date) for row, old in same),
         previous_episodes=tuple(_past(old for _, old in found if old.access.episode.id != episode)),
     )
 
 
 def _sessions(submission: Submission) -> int:
     # The number that the author declares: the list of sessions beside it may be left out.
-    done = getattr(submission.document, "sessions_done", 0)
+    done = getattr(submission.document, "sessions_done", None) or 0
     return submission.access.episode.sessions_already_done + int(done)
+
+
+def _kind(submission: Submission) -> Literal["assessment", "treatment_summary", "letter"]:
+    """The rules tell the two main documents from all the letters, whatever letter it is."""
+    kind = submission.document.kind
+    return kind if kind in {"assessment", "treatment_summary"} else "letter"
 
 
 def _past(submissions: Iterable[Submission]) -> list[PastEpisode]:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gateway.records.submission import Submission
     from gateway.store.base import DeliveryDetail, DocumentRow, Store
 
-PREVIOUS = "@previous"
-"""What a file in the folder writes in `replaces` to mean the document that its own name stood for."""
 _PATH = "/replaces"
 _HL7 = "{urn:hl7-org:v3}"
 _UNSURE = frozenset({Transport.SENDING, Transport.TRANSMITTING, Transport.IN_DOUBT})
@@ -40,8 +38,14 @@ def trace(store: Store, submission: Submission) -> tuple[Lineage | None, list[Fi
         row = store.named(submission.account, submission.replaces.removeprefix("urn:oid:"))
     except NotFoundError:
         return None, [_unknown()]
+    if row.replaced_by is not None and _is(store.document(row.replaced_by), submission):
+        return None, []  # taken over already: whoever hands it in again gets the same document
     findings = _refusals(store, row, submission)
     return (None, findings) if findings else (_lineage(store, row, submission), [])
+
+
+def _is(row: DocumentRow, submission: Submission) -> bool:
+    return row.content_sha256 == stored.content_hash(submission)
 
 
 def _unknown() -> Finding:

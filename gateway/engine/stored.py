@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gateway.errors import NotFoundError
-from gateway.records.submission import Submission
+from gateway.records.submission import Submission, canonical
 
 if TYPE_CHECKING:
     from gateway.records.people import Patient
     from gateway.store.base import DocumentRow, Store
+
+
+def content_hash(submission: Submission) -> str:
+    """SHA-256 of the canonical submission, hex: two files that mean the same hash the same."""
+    return sha256(canonical(submission)).hexdigest()
 
 
 def patient_key(patient: Patient) -> str:

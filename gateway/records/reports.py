@@ -98,6 +98,8 @@ class StatusShape(_Shape):
     account: str
     kind: str
     accepted_at: dt.datetime
+    replaces: str | None = Field(default=None, description="Document that this one corrects.")
+    replaced_by: str | None = Field(default=None, description="Document that corrects this one.")
     done: bool = Field(description="True once the gateway has nothing left to do by itself.")
     needs_person: bool
     deliveries: tuple[StatusDeliveryShape, ...]

@@ -14,7 +14,7 @@ from gateway.api import Gateway
 from gateway.errors import ConfigError, NotFoundError
 from gateway.sidecar.folder import Folder
 from gateway.sidecar.intake import Intake
-from gateway.sidecar.status import page, pending, status_file, tasks, to_print
+from gateway.sidecar.status import AFTER, page, pending, status_file, tasks, to_print
 from gateway.views import DocumentView
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Sidecar:
     def _nothing_waits(self) -> bool:
         views = [view for desk in self.desks for view in desk.views.values()]
         return not any(desk.folder.scan() for desk in self.desks) and not any(
-            pending(delivery) for view in views for delivery in view.deliveries
+            pending(delivery) and delivery.reason != AFTER for view in views for delivery in view.deliveries
         )
 
 

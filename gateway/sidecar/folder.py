@@ -110,7 +110,7 @@ class Folder:
     def write_printable(self, name: str, pdf: bytes) -> None:
         """Put the PDF of a document where a person finds it to print."""
         path = self.printable / f"{name}.pdf"
-        if not path.exists():
+        if not path.exists() or path.read_bytes() != pdf:  # a corrected version takes the place of the one before
             platform.write_atomic(path, pdf)
 
     def drop_printable(self, name: str) -> None:

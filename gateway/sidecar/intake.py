@@ -10,6 +10,7 @@ from gateway.api import Gateway
 from gateway.errors import ConflictError, InputError, NotFoundError, StateError, StoreError
 from gateway.findings import Finding, error
 from gateway.platform import UnsafeFileError
+from gateway.records.submission import PREVIOUS, Submission, parse
 from gateway.sidecar import actions
 from gateway.sidecar.folder import Drop, Folder
 
@@ -56,7 +57,10 @@ class Intake:
             return self._action(drop, data)
         return self._reject(drop, [_unknown_file()])
 
-    def _submission(self, drop: Drop, data: bytes) -> str | None:
+    def _submission(self, drop: Drop, content: bytes) -> str | None:
+        data = self._meant(drop, content)
+        if data is None:
+            return self._reject(drop, [_no_previous()])
         report = self.gateway.check(data, account=self.account)
         if not report.ok:
             if report.unreadable and _is_young(drop):
@@ -71,6 +75,16 @@ class Intake:
         self._status(drop.name, accepted.document_id, report.findings)
         self.folder.take(drop)
         return accepted.document_id
+
+    def _meant(self, drop: Drop, content: bytes) -> bytes | Submission | None:
+        """The submission with `@previous` resolved: the document that its own name stands for. None: there is none."""
+        from gateway.engine.accept import previous
+
+        submission = parse(content)[0] if PREVIOUS.encode() in content else None
+        if submission is None or submission.replaces != PREVIOUS:
+            return content
+        known = self.folder.statuses().get(drop.name, {}).get("document_id")
+        return None if known is None else previous(self.gateway.store, submission, str(known))
 
     def _status(self, name: str, document_id: str, findings: tuple[Finding, ...]) -> None:
         from gateway.sidecar.status import status_file
@@ -111,6 +125,15 @@ def _unknown_file() -> Finding:
         "",
         "Ce type de fichier n'est pas pris en charge.",
         "Déposer NOM.json ou NOM.action.json (docs/folder.md).",
+    )
+
+
+def _no_previous() -> Finding:
+    return error(
+        "FLD-003",
+        "/replaces",
+        "Aucun document connu sous ce nom : il n'y a rien à corriger.",
+        "Reprendre le nom du fichier d'origine, ou donner dans « replaces » le document_id de son fichier d'état.",
     )
 
 

@@ -14,6 +14,8 @@ from gateway.findings import Finding
 from gateway.views import DeliveryView, DocumentView
 
 STATUS_FORMAT = "kine-gateway/status/1"
+AFTER = "ENG-AFTER"
+"""Reason of a corrected version that waits for the outcome of the one before it."""
 
 
 def needs_person(delivery: DeliveryView) -> bool:
@@ -34,6 +36,8 @@ def status_file(view: DocumentView, findings: Sequence[Finding] = ()) -> dict[st
         "account": view.account,
         "kind": view.kind,
         "accepted_at": view.accepted_at.isoformat(),
+        "replaces": view.replaces,
+        "replaced_by": view.replaced_by,
         "done": all(not pending(d) for d in view.deliveries),
         "needs_person": any(needs_person(d) for d in view.deliveries),
         "deliveries": [_delivery(d) for d in view.deliveries],

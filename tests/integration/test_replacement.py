@@ -11,12 +11,13 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from lxml import etree
 
 from gateway.api import Gateway
 from gateway.errors import InputError
-from tests.integration.practice import Practice, case, open_practice
+from tests.integration.practice import ROOT, Practice, case, open_practice
 
 BILAN = "01_entorse_cheville_bilan"
 ACCOUNT = "cabinet-01"
@@ -263,3 +264,74 @@ def test_the_dmp_gets_both_versions_in_order(practice: Practice) -> None:
         assert set(transports(gateway, second.document_id).values()) == {"sent"}
     states = sorted((found.cda_version, found.status) for found in practice.box.dmp.documents())
     assert states == [(1, "Deprecated"), (2, "Approved")]
+
+
+def correction(text: str, key: str) -> dict[str, Any]:
+    return corrected("@previous", text, key)
+
+
+def test_the_folder_corrects_what_the_name_stands_for(practice: Practice) -> None:
+    practice.drop(case(BILAN), "martin", ACCOUNT)
+    practice.run()
+    first = practice.status(ACCOUNT, "martin")
+    practice.drop(correction("Corrigé", "c-1"), "martin", ACCOUNT)
+    practice.run()
+    second = practice.status(ACCOUNT, "martin")
+    jsonschema.validate(second, json.loads((ROOT / "docs" / "schemas" / "status.json").read_bytes()))
+    assert (second["replaces"], second["needs_person"]) == (first["document_id"], False)
+    assert {one["transport"] for one in second["deliveries"]} == {"sent"}
+    assert len(mails(practice, DOCTOR)) == 2
+    kept = json.loads((practice.outbox(ACCOUNT) / "status" / f"martin~{first['document_id']}.json").read_bytes())
+    assert kept["document_id"] == first["document_id"]
+
+
+def test_a_correction_that_survived_a_crash_is_not_taken_twice(practice: Practice) -> None:
+    practice.drop(case(BILAN), "martin", ACCOUNT)
+    practice.run()
+    practice.drop(correction("Corrigé", "c-1"), "martin", ACCOUNT)
+    practice.run()
+    second = practice.status(ACCOUNT, "martin")
+    # The same file is still there at the next start: its status already stands for it.
+    practice.drop(correction("Corrigé", "c-1"), "martin", ACCOUNT)
+    practice.run()
+    assert practice.status(ACCOUNT, "martin")["document_id"] == second["document_id"]
+    assert len(mails(practice, DOCTOR)) == 2
+    assert not list((practice.outbox(ACCOUNT) / "rejected").iterdir())
+
+
+def test_a_correction_of_nothing_is_refused(practice: Practice) -> None:
+    practice.drop(correction("Corrigé", "c-1"), "inconnu", ACCOUNT)
+    practice.run()
+    report = json.loads((practice.outbox(ACCOUNT) / "rejected" / "inconnu.report.json").read_bytes())
+    assert [found["code"] for found in report["findings"]] == ["FLD-003"]
+
+
+def test_the_paper_to_hand_over_is_the_corrected_one(practice: Practice) -> None:
+    value = case(BILAN)
+    value["patient"]["delivery"] = "post"
+    practice.drop(value, "martin", ACCOUNT)
+    practice.run()
+    paper = practice.outbox(ACCOUNT) / "a_imprimer" / "martin.pdf"
+    before = paper.read_bytes()
+    practice.drop({**value, "key": "c-1", "replaces": "@previous"}, "martin", ACCOUNT)
+    practice.run()
+    with Gateway.open(practice.config) as gateway:
+        now = gateway.rendering(practice.status(ACCOUNT, "martin")["document_id"], "pdf")
+    assert before != now == paper.read_bytes()
+
+
+def test_a_waiting_correction_tells_a_person_what_to_settle(practice: Practice) -> None:
+    practice.box.faults.set("mssante", "drop_after_data", count=1)
+    practice.drop(case(BILAN), "martin", ACCOUNT)
+    practice.run()
+    practice.drop(correction("Corrigé", "c-1"), "martin", ACCOUNT)
+    practice.run()
+    status = practice.status(ACCOUNT, "martin")
+    assert (status["done"], status["needs_person"]) == (False, True)
+    assert "martin" in (practice.outbox(ACCOUNT) / "A_FAIRE.html").read_text(encoding="utf-8")
+    action = {"format": "kine-gateway/action/1", "action": "retry", "by": "Mme Martin", "reason": "jamais reçu"}
+    practice.drop({**action, "document": status["replaces"]}, "reponse", ACCOUNT, suffix=".action.json")
+    practice.run()
+    settled = practice.status(ACCOUNT, "martin")
+    assert {one["transport"] for one in settled["deliveries"]} == {"sent"}
+    assert (settled["done"], settled["needs_person"]) == (True, False)

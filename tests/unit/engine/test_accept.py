@@ -13,7 +13,7 @@ import pytest
 
 from gateway import pipeline, terminology
 from gateway.clock import SeededRandomness
-from gateway.engine import accept, plan
+from gateway.engine import accept, plan, stored
 from gateway.errors import ConflictError
 from gateway.pipeline import Planned, Prepared, World
 from gateway.records.submission import Submission, parse
@@ -109,7 +109,7 @@ def test_the_hash_is_of_the_meaning_not_of_the_bytes(load: Load) -> None:
     submission = load(BILAN)
     again, _ = parse(json.dumps(submission.model_dump(mode="json", exclude_none=True), indent=4).encode())
     assert again is not None
-    assert accept.content_hash(again) == accept.content_hash(submission)
+    assert stored.content_hash(again) == stored.content_hash(submission)
 
 
 def test_history_knows_what_was_accepted_before(
