@@ -62,6 +62,6 @@ def priority(submission: Submission) -> int:
     """
     document = submission.document
     flags = getattr(document, "red_flags", None)
-    asked = [document.reorientation.urgency] if document.reorientation is not None else []
+    asked: list[str] = [document.reorientation.urgency] if document.reorientation is not None else []
     asked += [_DECISIONS.get(flags.decision.value, "")] if flags is not None else []
     return max((_PRIORITIES[urgency] for urgency in asked if urgency in _PRIORITIES), default=NORMAL)
