@@ -392,6 +392,19 @@ async def test_unknown_server_authority_is_a_configuration_fault(live: World) ->
     assert (mailed.verdict, mailed.reason) == (Verdict.CONFIGURATION, "MSS-TLS-VERIFY")
 
 
+async def test_client_certificate_of_a_stranger_is_a_configuration_fault(live: World, tmp_path: Path) -> None:
+    import trustme
+
+    leaf = trustme.CA().issue_cert("cabinet@kine.example")
+    leaf.cert_chain_pems[0].write_to_path(tmp_path / "rogue.pem")
+    leaf.private_key_pem.write_to_path(tmp_path / "rogue.key")
+    assert live.account.dmp is not None
+    rogue = {"cert_file": tmp_path / "rogue.pem", "key_file": tmp_path / "rogue.key"}
+    outcome = await live.feed(live.dmp(), tls=live.account.dmp.tls.model_copy(update=rogue))
+    assert (outcome.verdict, outcome.reason) == (Verdict.CONFIGURATION, "DMP-TLS-CLIENT")
+    assert live.commits == 0
+
+
 async def test_lost_lease_posts_nothing(live: World) -> None:
     async def lost() -> None:
         raise LeaseLostError("ENG-001", "bail perdu")

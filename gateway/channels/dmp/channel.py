@@ -109,6 +109,9 @@ class DmpChannel:
         if not dmp_package.is_signed(package):
             return Outcome(Verdict.CONFIGURATION, "DMP-UNSIGNED", host=self._host)
         if self._ready is None:
+            if self._settings.tls.cert_file is None:
+                # A server would say so too, but under TLS 1.3 its refusal may be lost with the connection.
+                return Outcome(Verdict.CONFIGURATION, "DMP-TLS-CLIENT", host=self._host)
             try:
                 keys = load_signing_keys(self._settings.sign_cert_file, self._settings.sign_key_file)
                 context: ssl.SSLContext = client_context(self._settings.tls)

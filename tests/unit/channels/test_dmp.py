@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -19,6 +20,7 @@ from gateway.clock import FrozenClock
 from gateway.package import dmp as dmp_package
 from gateway.package.mtom import HttpBody
 from gateway.package.types import DmpContext, MailContext, Package
+from gateway.settings import TlsSettings
 from tests.unit.package.samples import CDA, NOW, account, dmp_settings, document, ids, signing_keys
 
 SOAP_TYPE = "application/soap+xml; charset=UTF-8"
@@ -237,6 +239,15 @@ async def test_refusal_makes_the_next_attempt_ask_again() -> None:
     assert (await made.send(PACKAGE, no_commit)).reason == "DMP-NO-DMP"
 
 
+async def test_warning_beside_a_passing_error_does_not_make_it_final() -> None:
+    error = registry("Failure", ("XDSRegistryBusy", "", ""))
+    warning = registry("Failure", ("XDSExtraMetadataNotSaved", "", ""), severity="Warning")
+    row = re.search(rb"<rs:RegistryError .*?/>", warning)
+    assert row
+    outcome = await feed(error.replace(b"</rs:RegistryErrorList>", row[0] + b"</rs:RegistryErrorList>"))
+    assert (outcome.verdict, outcome.reason) == (TRANSIENT, "DMP-XDSRegistryBusy")
+
+
 async def test_only_vihf_and_message_id_change_between_attempts() -> None:
     http = FakeHttp(existence(), registry("Failure", ("XDSRepositoryBusy", "", "")), registry("Success"))
     made = channel(http)
@@ -389,6 +400,9 @@ async def test_timeout_while_reading_is_not_a_tls_failure() -> None:
 
 async def test_missing_keys_and_expired_certificate() -> None:
     made = DmpChannel(dmp_settings(), device="1.2", clock=FrozenClock(NOW), ids=ids())
+    assert (await made.send(PACKAGE, no_commit)).reason == "DMP-TLS-CLIENT"
+    tls = TlsSettings(ca_file=Path("no.pem"), cert_file=Path("no.pem"), key_file=Path("no.key"))
+    made = DmpChannel(dmp_settings(tls=tls), device="1.2", clock=FrozenClock(NOW), ids=ids())
     assert (await made.send(PACKAGE, no_commit)).reason == "DMP-KEYS"
     http = FakeHttp()
     late = channel(http)
