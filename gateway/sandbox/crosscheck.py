@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from gateway.sandbox import ebrim
 from gateway.sandbox.cda import CdaCode, CdaHeader, CdaPerson
 from gateway.sandbox.ebrim import Author, RegistryObject
-from gateway.sandbox.hl7 import parse_cx, parse_xcn, parse_xon, same_utc
+from gateway.sandbox.hl7 import parse_cx, parse_xcn, parse_xon, plain, same_utc
 from gateway.sandbox.problems import CONTENT, REPOSITORY_METADATA, Problem
 from gateway.sandbox.values import facts
 
@@ -84,7 +84,8 @@ def _patient(entry: RegistryObject, header: CdaHeader) -> Iterator[tuple[str, bo
 
 def _birth_name_agrees(value: str, header: CdaHeader) -> bool:
     family, _, rest = value.removeprefix("PID-5|").partition("^")
-    return family == header.patient.birth_family and rest.split("^")[0] == header.patient.first_given
+    given = rest.split("^")[0]
+    return (plain(family), plain(given)) == (header.patient.birth_family, header.patient.first_given)
 
 
 def _names(value: str, ids: tuple[tuple[str, str], ...]) -> bool:

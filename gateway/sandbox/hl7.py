@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
+_DELIMITERS = {"F": "|", "S": "^", "T": "&", "R": "~", "E": "\\"}
+_ESCAPED = re.compile(r"\\([FSTRE])\\")
 _TIME = re.compile(r"(\d{4}(?:\d{2}){0,5})(?:\.\d{1,4})?([+-]\d{4})?")
 _FORMATS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _MATRICULE = re.compile(r"[1-478]\d{4}(?:\d{2}|2A|2B)\d{8}")
@@ -61,6 +63,11 @@ def _authority(text: str) -> str:
     return parts[1]
 
 
+def plain(text: str) -> str:
+    """A component without its escape sequences (HL7 v2.5 §2.7): `\\T\\` is the `&` of "Kiné & Fils"."""
+    return _ESCAPED.sub(lambda found: _DELIMITERS[found[1]], text)
+
+
 def parse_cx(text: str) -> Cx:
     """Read a CX; a date in the seventh component is tolerated (official samples carry one)."""
     parts = text.split("^")
@@ -70,7 +77,7 @@ def parse_cx(text: str) -> Cx:
         raise ValueError("composant 7 du CX : date AAAAMMJJ attendue")
     if not re.fullmatch(r"[A-Z]{2,5}", parts[4]):
         raise ValueError("composant 5 du CX : type d'identifiant attendu (NH ou PI)")
-    return Cx(parts[0], _authority(parts[3]), parts[4])
+    return Cx(plain(parts[0]), _authority(parts[3]), parts[4])
 
 
 def parse_xcn(text: str) -> Xcn:
@@ -84,7 +91,7 @@ def parse_xcn(text: str) -> Xcn:
         raise ValueError("composant 10 du XCN : D, L ou U attendu")
     if parts[12] not in {"IDNPS", "EI", "RI", "NH"}:
         raise ValueError("composant 13 du XCN : IDNPS, EI, RI ou NH attendu")
-    return Xcn(parts[0], parts[1], parts[2], _authority(parts[8]), parts[9], parts[12])
+    return Xcn(plain(parts[0]), plain(parts[1]), plain(parts[2]), _authority(parts[8]), parts[9], parts[12])
 
 
 def parse_xon(text: str) -> Xon:
@@ -94,7 +101,7 @@ def parse_xon(text: str) -> Xon:
         raise ValueError("syntaxe XON attendue : nom^^^^^&OID&ISO^IDNST^^^identifiant")
     if any(parts[i] for i in (1, 2, 3, 4, 7, 8)):
         raise ValueError("XON : seuls les composants 1, 6, 7 et 10 sont permis")
-    return Xon(parts[0], _authority(parts[5]), parts[6], parts[9])
+    return Xon(plain(parts[0]), _authority(parts[5]), parts[6], plain(parts[9]))
 
 
 def is_ps_id(text: str) -> bool:

@@ -276,6 +276,18 @@ async def test_document_reaches_the_dmp(live: World) -> None:
     assert live.commits == 1
 
 
+async def test_names_with_hl7_delimiters_reach_the_dmp_and_the_doctor(live: World) -> None:
+    document, _ = rendered(None)
+    practice = replace(render_samples.PRACTICE, name="Kiné & Fils ^ | ~ \\ SCM <bis>")
+    author = replace(document.header.author, structure=practice)
+    header = replace(document.header, custodian=practice, author=author)
+    hostile = replace(document, header=header)
+    assert (await live.feed(live.dmp(hostile))).reason == "DMP-SUCCESS"
+    package = live.mail(hostile)
+    assert (await live.send_mail(package)).verdict is Verdict.ACCEPTED
+    assert live.stored(DOCTOR_BOX, package).findings == ()
+
+
 @pytest.mark.parametrize(
     ("kind", "verdict", "reason"),
     [
