@@ -13,9 +13,10 @@ from gateway import store
 from gateway.clock import FrozenClock, SeededRandomness
 from gateway.package.types import MailContext, context_to_json
 from gateway.settings import Settings
-from gateway.store.base import AcceptRequest, Blob, PlannedDelivery, Wanted
+from gateway.store.base import AcceptRequest, Blob, PlannedDelivery, Progress, Wanted
 from gateway.store.outbox import Outbox
 
+__all__ = ["Blob", "Outbox", "Progress"]
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SECRET = "MARTINEZ-LEFEVRE"  # stands for everything that names a person
 
