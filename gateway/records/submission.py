@@ -83,7 +83,7 @@ def _text(data: bytes) -> str | Finding:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         # Cut in the middle of a character: the file is perhaps still being written, like any unfinished JSON.
-        return _not_json(fault) if fault.end == len(data) and fault.start > len(data) - 4 else _not_utf8()
+        return _not_json(fault) if fault.reason == "unexpected end of data" else _not_utf8()
     if not text.strip():
         return error("INP-001", "", "Fichier vide.", "Écrire le fichier en entier avant de le renommer.")
     # UTF-16 without accents is valid UTF-8 full of NUL characters.

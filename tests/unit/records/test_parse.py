@@ -112,7 +112,6 @@ def test_canonical_form_is_read_back_to_the_same_record() -> None:
         ("/document/measures/0/value", "6,5", "INP-005"),
         ("/document/measures/0/value", "6.5", None),
         ("/document/measures/0/value", True, "INP-005"),
-        ("/document/measures/0/value", None, "INP-005"),
         ("/document/measures/0/value", 1e300, "INP-005"),
         ("/document/measures/0/value", "9" * 4000, "INP-005"),
         ("/document/measures/0/value", 0.00001, "INP-005"),
@@ -262,3 +261,47 @@ def test_the_byte_order_mark_of_windows_programs_is_accepted() -> None:
     submission, findings = parse(b"\xef\xbb\xbf" + plain())
     assert submission is not None
     assert findings == []
+
+
+def test_the_canonical_form_is_compact_sorted_and_readable() -> None:
+    data = canonical(sound(assessment()))
+    value = json.loads(data)
+    assert data == json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    assert "Maëlys".encode() in data
+    assert b"null" not in data
+    assert list(value) == sorted(value)
+
+
+def test_the_canonical_form_does_not_depend_on_how_the_file_was_written() -> None:
+    value = assessment()
+    spaced = json.dumps(value, indent=4, ensure_ascii=False).encode()
+    turned = json.dumps(dict(reversed(value.items()))).encode()
+    assert {canonical(parse(data)[0]) for data in (plain(value), spaced, turned)} == {canonical(sound(value))}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("length", "codes"), [(MAX_BYTES, []), (MAX_BYTES + 1, ["INP-002"])])
+def test_the_largest_file(length: int, codes: list[str]) -> None:
+    data = plain()
+    assert [f.code for f in parse(data + b" " * (length - len(data)))[1]] == codes
+    assert MAX_BYTES == 5_000_000
+
+
+@pytest.mark.parametrize(("digits", "huge"), [(30, False), (31, True)])
+def test_numbers_of_many_digits(digits: int, *, huge: bool) -> None:
+    _, findings = parse(b'{"format": ' + b"9" * digits + b"}")
+    assert (findings[0].path == "" and "démesuré" in findings[0].message) is huge
+
+
+@pytest.mark.parametrize(
+    ("tail", "code"),
+    [
+        (b"\xc3", "INP-001"),
+        (b"\xe2\x80", "INP-001"),
+        (b"\xf0\x9f\x98", "INP-001"),
+        (b"\xe9\xe9", "INP-010"),
+        (b"\xe9 ", "INP-010"),
+        (b"\x80", "INP-010"),
+    ],
+)
+def test_a_file_cut_inside_a_character_may_still_be_under_way(tail: bytes, code: str) -> None:
+    assert [f.code for f in parse(b'{"a": "' + tail)[1]] == [code]

@@ -192,6 +192,9 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
         ("[store]", "[rules]\nexperiment_start = 20250608\n[store]", "rules.experiment_start", "2025-06-08"),
         ("[store]", "[fhir]\nfr_core = '9'\n[store]", "fhir.fr_core", "'2.1'"),
         ("[store]", "retry = 3\n[store]", "retry", "table"),
+        ("[store]", "[validation]\nrequired = true\n[store]", "validation", "au moins un kit"),
+        ("[store]", "[validation]\nrequired = true\nkits = [{ path = 'k' }]\n[store]", "validation", "épinglé"),
+        ("[store]", "[validation]\nkits = [{ path = 'k' }, { path = 'l' }]\n[store]", "validation", "même name"),
         ("a@kine.mssante.example", "a@kine.mssante.example\\r\\nBcc: x@y.fr", "account[0].mailbox", "adresse"),
         ("M_A_B", "M_A_B\\r\\nBcc: x@y.fr", "account[0].display_name", "caractère de contrôle"),
         ("DEV1", "DEV1\\u0000", "account[0].nil", "caractère de contrôle"),
@@ -252,3 +255,10 @@ def test_a_password_in_a_url_is_masked(tmp_path: Path) -> None:
     shown = redacted(load(write(tmp_path, text + ACCOUNT)))
     assert shown["store.url"]["value"] == "postgresql://kine:***@db.example/kine"
     assert SECRET not in str(shown)
+
+
+def test_kits_may_be_named_without_being_required(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, MINIMAL + ACCOUNT + "[validation]\nkits = [{ path = 'kits/ans' }]\n"))
+    assert settings.validation.kits[0].path == tmp_path / "kits/ans"
+    pinned = f"[validation]\nrequired = true\nkits = [{{ path = 'kits/ans', sha256 = '{'a' * 64}' }}]\n"
+    assert load(write(tmp_path, MINIMAL + ACCOUNT + pinned)).validation.required
