@@ -71,6 +71,8 @@ class Gateway:
         settings = config if isinstance(config, Settings) else load(Path(config) if config else None)
         gateway = cls(settings, clock=clock, randomness=randomness)
         _ = gateway.store
+        if gateway.settings.validation.required:
+            _ = gateway.world  # a kit that changed or is not there is said now, not on the first document
         return gateway
 
     @classmethod
@@ -89,6 +91,14 @@ class Gateway:
         if "store" in self.__dict__:
             self.store.close()
             del self.__dict__["store"]
+        if "world" in self.__dict__ and self.world.kits is not None:
+            self.world.kits.close()
+            del self.__dict__["world"]
+
+    def warm(self) -> None:
+        """Compile required kits now: the first document need not wait some seconds. Raises ConfigError."""
+        if self.world.kits is not None:
+            self.world.kits.warm()
 
     @property
     def settings(self) -> Settings:
@@ -316,10 +326,11 @@ class Gateway:
 
     @cached_property
     def world(self) -> World:
-        """Terminology, trust space and rules, loaded once."""
+        """Terminology, trust space, rules and required kits, loaded once. Raises ConfigError."""
         from gateway import terminology
         from gateway.pipeline import World
         from gateway.rules import trust_space
+        from gateway.validate import kits
 
         settings = self._settings
         return World(
@@ -327,6 +338,7 @@ class Gateway:
             trust_space.load(settings.trust_space.file) if settings else None,
             settings.rules if settings else RulesSettings(),
             settings.fhir if settings else FhirSettings(),
+            kits.required(settings.validation) if settings else None,
         )
 
     def _account(self, submission: Submission) -> AccountSettings | None:

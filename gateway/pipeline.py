@@ -29,18 +29,23 @@ if TYPE_CHECKING:
     from gateway.rules.trust_space import TrustList
     from gateway.settings import AccountSettings, FhirSettings, RulesSettings
     from gateway.terminology import Terminology
+    from gateway.validate.kits import Kits
 
 SOFTWARE = f"kine-gateway {version('kine-gateway')}"
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the road needs besides the submission, loaded once per process. No trust list: previews only."""
+    """What the road needs besides the submission, loaded once per process.
+
+    No trust list: previews only. `kits`: official suites that every document must pass.
+    """
 
     terminology: Terminology
     trust: TrustList | None
     rules: RulesSettings
     fhir: FhirSettings
+    kits: Kits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,6 @@ def examine(
     The routes count the recipients of `succession.widened(submission, lineage)`.
     """
     from gateway.render import cda
-    from gateway.validate import preflight
 
     whole = succession.widened(submission, lineage)
     findings, destinations = _check(whole, account, world, now, history)
@@ -96,7 +100,7 @@ def examine(
     if not has_errors(findings):
         drawn = succession.identifiers(lineage, succession.main_edition(whole, destinations, lineage), ids)
         document = _build(whole, account, world, findings, drawn)
-        findings += preflight.check(cda.render(document, world.terminology), world.terminology)
+        findings += _judge(cda.render(document, world.terminology), world)
     return findings, destinations
 
 
@@ -224,16 +228,22 @@ def _build(
 
 
 def render(document: ClinicalDocument, world: World) -> tuple[dict[str, bytes], list[Finding]]:
-    """CDA, FHIR and PDF of a document, and what the preflight says of the CDA."""
+    """CDA, FHIR and PDF of a document, and what the preflight and the required kits say of the CDA."""
     from gateway.render import cda, fhir, pdf
-    from gateway.validate import preflight
 
     rendered = {
         "cda": cda.render(document, world.terminology),
         "fhir": fhir.render(document, world.terminology, world.fhir.fr_core),
         "pdf": pdf.render(document),
     }
-    return rendered, preflight.check(rendered["cda"], world.terminology)
+    return rendered, _judge(rendered["cda"], world)
+
+
+def _judge(rendered: bytes, world: World) -> list[Finding]:
+    from gateway.validate import preflight
+
+    findings = preflight.check(rendered, world.terminology)
+    return findings if world.kits is None else findings + world.kits.findings(rendered)
 
 
 def _package(

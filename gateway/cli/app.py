@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import config, demo, doctor, documents, inspect, journal, queue, run, sandbox
+from gateway.cli import config, demo, doctor, documents, inspect, journal, queue, run, sandbox, validate
 from gateway.cli.output import exit_status, print_json, say
 from gateway.errors import GatewayError, InputError
 
@@ -27,6 +27,7 @@ sandbox.register(app)
 demo.register(app)
 doctor.register(app)
 inspect.register(app)
+validate.register(app)
 app.add_typer(config.app, name="config")
 
 

@@ -87,6 +87,7 @@ class Sidecar:
             for desk in self.desks:
                 desk.folder.ensure()
                 locks.enter_context(platform.exclusive_lock(desk.folder.root / ".lock"))
+            await asyncio.to_thread(self.gateway.warm)
             platform.notify_service("READY=1")
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.gateway.arun(stop))

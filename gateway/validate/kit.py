@@ -75,12 +75,7 @@ class Kit:
         if self._schema is None:
             self._schema = etree.XMLSchema(etree.parse(str(self.folder / XSD)))
         self._schema.validate(root)
-        return [
-            Finding(
-                "KIT-XSD", Severity.ERROR, entry.path or "/", _VALUES.sub("'…'", entry.message), "", entry.type_name
-            )
-            for entry in self._schema.error_log
-        ]
+        return [_schema_finding(entry) for entry in self._schema.error_log]
 
     def _processor(self) -> Any:
         if self._saxon is None:
@@ -112,6 +107,12 @@ class Kit:
             return [Finding(code, Severity.ERROR, "/", f"La suite s'est arrêtée sur ce document ({reason}).")]
         hits = sorted(etree.fromstring(text.encode(), parser()), key=lambda hit: int(hit.get("p") or 0))
         return [_finding(code, hit, compiled, root) for hit in hits]
+
+
+def _schema_finding(entry: Any) -> Finding:
+    words = _VALUES.sub("'…'", entry.message)
+    message = f"{words} (ligne {entry.line})"
+    return Finding("KIT-XSD", Severity.ERROR, entry.path or "/", message, "", entry.type_name)
 
 
 def _finding(code: str, hit: Element, compiled: Compiled, root: Element) -> Finding:

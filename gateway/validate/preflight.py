@@ -8,16 +8,18 @@ from __future__ import annotations
 from gateway.findings import Finding, Severity, error
 from gateway.render.cda import profile
 from gateway.render.cda.xml import TAGS
-from gateway.validate import body, coding, content, header, patient, templates
+from gateway.validate import body, coding, content, entries, header, minimal, patient, templates
 from gateway.validate.parsing import parse
 from gateway.validate.view import Rule, Terms, View, child
 
 _RULES: tuple[Rule, ...] = (
     *patient.RULES,
     *header.RULES,
+    *minimal.RULES,
     *coding.RULES,
     *body.RULES,
     *templates.RULES,
+    *entries.RULES,
     *content.RULES,
 )
 

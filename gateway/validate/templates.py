@@ -14,27 +14,28 @@ _ADVICE = "Reprendre les templates de mappings/cda.toml (CI-SIS, modèles de con
 _LOINC = "2.16.840.1.113883.6.1"
 
 
-def _templates(element: Element) -> list[str]:
+def declared(element: Element) -> list[str]:
+    """Roots of the templates that an element declares, in order."""
     return [item.get("root") or "" for item in children(element, "templateId")]
 
 
 def _sections(view: View) -> Iterator[Finding]:
     by_fr = {rule.fr: rule for rule in view.profile.sections}
     for section in view.sections:
-        declared = _templates(section)
-        french = [root for root in declared if root.startswith(SECTIONS)]
+        own = declared(section)
+        french = [root for root in own if root.startswith(SECTIONS)]
         rules = [by_fr[root] for root in french if root in by_fr]
         if rules:
-            yield from _section(section, declared, rules[-1])
+            yield from _section(section, own, rules[-1])
         elif french:
             message = "Template français de section inconnu de la passerelle"
             yield found("CDA-047", section, message, _ADVICE, severity=Severity.WARNING)
         else:
-            yield from _missing(section, declared, view.profile.sections)
+            yield from _missing(section, own, view.profile.sections)
 
 
-def _section(section: Element, declared: list[str], rule: SectionRule) -> Iterator[Finding]:
-    if not set(rule.parents) <= set(declared):
+def _section(section: Element, own: list[str], rule: SectionRule) -> Iterator[Finding]:
+    if not set(rule.parents) <= set(own):
         message = "Le template français de la section n'est pas celui de ses autres templates"
         yield found("CDA-045", section, message, _ADVICE)
         return
@@ -44,9 +45,9 @@ def _section(section: Element, declared: list[str], rule: SectionRule) -> Iterat
         yield found("CDA-046", code, message, f"Code attendu : {rule.code}.")
 
 
-def _missing(section: Element, declared: list[str], rules: tuple[SectionRule, ...]) -> Iterator[Finding]:
+def _missing(section: Element, own: list[str], rules: tuple[SectionRule, ...]) -> Iterator[Finding]:
     """A section that declares the parents of a French template and not the template itself."""
-    fit = [rule for rule in rules if rule.parents and set(rule.parents) == set(declared)]
+    fit = [rule for rule in rules if rule.parents and set(rule.parents) == set(own)]
     if fit:
         message = "Le template français de la section manque"
         yield found("CDA-048", section, message, _ADVICE, severity=Severity.WARNING)
@@ -55,11 +56,11 @@ def _missing(section: Element, declared: list[str], rules: tuple[SectionRule, ..
 def _entries(view: View) -> Iterator[Finding]:
     known = _known(view)
     for element in view.find("//c:structuredBody//c:*[c:templateId and not(self::c:section)]"):
-        declared = _templates(element)
-        french = [root for root in declared if root.startswith(ENTRIES)]
+        own = declared(element)
+        french = [root for root in own if root.startswith(ENTRIES)]
         for root in french:
             if root in known:
-                if not any(set(rule.parents) <= set(declared) for rule in known[root]):
+                if not any(set(rule.parents) <= set(own) for rule in known[root]):
                     message = "Le template français de l'entrée n'est pas celui de ses autres templates"
                     yield found("CDA-049", element, message, _ADVICE)
             elif root not in view.profile.known_entries:

@@ -33,6 +33,7 @@ FAMILIES = {
     "ACC": "Access to care (never stops a sending)",
     "CDA": "Preflight of a CDA document",
     "KIT": "Official test kit",
+    "VAL": "Files to validate",
     "RDB": "Reading documents back",
     "REN": "Rendering",
     "PKG": "Packaging for a destination",
@@ -59,7 +60,14 @@ FAMILIES = {
     "SBX": "Sandbox",
 }
 ORDER = tuple(FAMILIES)
-SEVERITIES = {"error": "error", "warning": "warning", "info": "info", "_Fault": "error", "found": "error"}
+SEVERITIES = {
+    "error": "error",
+    "warning": "warning",
+    "info": "info",
+    "_Fault": "error",
+    "found": "error",
+    "Must": "error",
+}
 """What a call makes when nothing beside it says otherwise: the helpers of several rooms, by name."""
 _SAID_LATER = frozenset({"message", "advice", "why"})
 
