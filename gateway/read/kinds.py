@@ -41,5 +41,10 @@ def format_of(known: DocumentDef | None, template: str) -> Code:
 def kind_of(known: DocumentDef | None, trail: Trail, path: str) -> Kind:
     """Kind of a document; another's type is read as an assessment, with a finding."""
     if known is None:
-        trail.info("RDB-024", path, "Ce type de document n'est pas l'un des nôtres : lu comme un bilan.")
+        trail.info(
+            "RDB-024",
+            path,
+            "Ce type de document n'est pas l'un des nôtres : lu comme un bilan.",
+            "Lire son titre et son type.",
+        )
     return cast("Kind", known.kind if known is not None else "assessment")

@@ -60,7 +60,12 @@ def _header(message: Message, name: str) -> str:
 def _attachments(message: Message, trail: Trail) -> Iterator[Attachment]:
     for place, part in enumerate(message.walk()):
         if place >= _MAX_PARTS:
-            trail.doubt("RDB-082", "/", f"Plus de {_MAX_PARTS} parties : les suivantes ne sont pas lues.")
+            trail.doubt(
+                "RDB-082",
+                "/",
+                f"Plus de {_MAX_PARTS} parties : les suivantes ne sont pas lues.",
+                "Vérifier l'origine du message.",
+            )
             return
         if part.is_multipart() or (place == 0 and part.get_content_type() == "text/plain"):
             continue

@@ -150,7 +150,7 @@ def _metadata(unpacked: _Unpacked) -> tuple[str, SubmissionMetadata | None]:
         return "", None
     if len(names) > 1:
         message = "Plusieurs lots dans l'archive : les métadonnées du premier sont lues."
-        unpacked.trail.doubt("RDB-071", "/", message, "", "IHE XDM")
+        unpacked.trail.doubt("RDB-071", "/", message, "Demander un envoi par lot.", "IHE XDM")
     root, refused = xml.parse(unpacked.members[names[0]])
     unpacked.trail.findings.extend(refused)
     folder = names[0].rpartition("/")[0] + "/"
@@ -192,7 +192,13 @@ def _others(unpacked: _Unpacked, folder: str, lot: SubmissionMetadata | None) ->
         if name in announced or _BESIDE.fullmatch(name):
             continue
         if lot is not None:
-            unpacked.trail.info("RDB-073", f"/{name}", "Fichier que les métadonnées n'annoncent pas.", "", "IHE XDM")
+            unpacked.trail.info(
+                "RDB-073",
+                f"/{name}",
+                "Fichier que les métadonnées n'annoncent pas.",
+                "Ne l'ouvrir que si son origine est sûre.",
+                "IHE XDM",
+            )
         yield name, None
 
 
@@ -217,7 +223,13 @@ def _verify(trail: Trail, name: str, data: bytes, meta: DocumentMetadata) -> Non
     at = f"/{name}"
     forms = (data, data.removeprefix(_BOM))
     if not meta.hash or meta.size is None:
-        trail.doubt("RDB-074", at, "Empreinte ou taille absente des métadonnées.", "", "IHE XDM")
+        trail.doubt(
+            "RDB-074",
+            at,
+            "Empreinte ou taille absente des métadonnées.",
+            "Ne pas exclure qu'il ait changé depuis son envoi.",
+            "IHE XDM",
+        )
     if meta.hash and meta.hash.casefold() not in {_sha1(form) for form in forms}:
         message = "Le document n'a pas l'empreinte annoncée : il a changé depuis son envoi."
         trail.fault("RDB-075", at, message, "Ne pas s'y fier, demander un nouvel envoi.", "IHE XDM")

@@ -36,6 +36,7 @@ FAMILIES = {
     "VAL": "Files to validate",
     "RDB": "Reading documents back",
     "REN": "Rendering",
+    "PDF": "Level 1: a PDF with its metadata",
     "PKG": "Packaging for a destination",
     "SIG": "Signing keys",
     "MSS": "Delivery by MSSanté",
@@ -61,6 +62,8 @@ FAMILIES = {
 }
 ORDER = tuple(FAMILIES)
 SEVERITIES = {
+    "fault": "error",
+    "doubt": "warning",
     "error": "error",
     "warning": "warning",
     "info": "info",

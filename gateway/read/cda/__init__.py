@@ -31,7 +31,13 @@ def read(data: bytes, terminology: Terminology) -> Reading:
         return Reading("cda", None, tuple(refused))
     if xml.local(root) != "ClinicalDocument":
         trail = Trail()
-        trail.fault("RDB-004", "/", "Ce n'est pas un document CDA R2 (racine ClinicalDocument).", "", "CDA R2")
+        trail.fault(
+            "RDB-004",
+            "/",
+            "Ce n'est pas un document CDA R2 (racine ClinicalDocument).",
+            "Vérifier le fichier choisi.",
+            "CDA R2",
+        )
         return Reading("cda", None, tuple(trail.findings))
     scan = Scan(root, terminology, tables.load(), Trail())
     body = xml.child(root, "component", "structuredBody")

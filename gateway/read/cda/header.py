@@ -80,7 +80,13 @@ _ORGANIZATION = "representedOrganization"
 def _document_id(scan: Scan) -> str:
     found = scan.id(child(scan.root, "id"))
     if found == ABSENT_ID:
-        scan.trail.fault("RDB-025", "/ClinicalDocument/id", "Le document n'a pas d'identifiant.", "", "CDA R2")
+        scan.trail.fault(
+            "RDB-025",
+            "/ClinicalDocument/id",
+            "Le document n'a pas d'identifiant.",
+            "Ne pas classer sans vérifier l'origine du document.",
+            "CDA R2",
+        )
     return f"{found.root}^{found.extension}" if found.extension else found.root
 
 
@@ -89,7 +95,11 @@ def _version(scan: Scan) -> int:
     if value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     scan.trail.doubt(
-        "RDB-026", "/ClinicalDocument/versionNumber", "Numéro de version absent ou illisible.", "", "CI-SIS"
+        "RDB-026",
+        "/ClinicalDocument/versionNumber",
+        "Numéro de version absent ou illisible : lu comme 1.",
+        "Vérifier s'il existe une version plus récente.",
+        "CI-SIS",
     )
     return 1
 
@@ -101,7 +111,9 @@ def _author(scan: Scan) -> Professional:
     role = human if human is not None else next(iter(roles), None)
     found = people.professional(scan, role, "assignedPerson", _ORGANIZATION)
     if found is None or human is None:
-        scan.trail.doubt(_NOBODY, "/ClinicalDocument/author", "Aucun auteur nommé.", "", "CI-SIS")
+        scan.trail.doubt(
+            _NOBODY, "/ClinicalDocument/author", "Aucun auteur nommé.", "Vérifier l'origine du document.", "CI-SIS"
+        )
     return found or Professional(ABSENT_ID, "", people.person_name(None), None)
 
 
@@ -121,7 +133,9 @@ def _addressees(scan: Scan, doctor: Professional | None) -> Iterator[Addressee]:
         role = child(one, "intendedRecipient")
         person = people.professional(scan, role, "informationRecipient", "receivedOrganization")
         if person is None:
-            scan.trail.doubt(_NOBODY, path(one), "Destinataire sans identité.", "", "CI-SIS")
+            scan.trail.doubt(
+                _NOBODY, path(one), "Destinataire sans identité.", "Vérifier l'origine du document.", "CI-SIS"
+            )
             continue
         yield addressee(person, doctor, seen)
 

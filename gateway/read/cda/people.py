@@ -179,9 +179,14 @@ def _identifiers(scan: Scan, role: Element | None, technical_root: str) -> tuple
 
 def _incomplete(scan: Scan, target: Element | None, names: _Names) -> None:
     if not names.families or not names.givens:
-        where = path(target) if target is not None else "/ClinicalDocument"
         advice = "Vérifier à qui appartient ce document."
-        scan.trail.fault("RDB-022", where, "Le nom ou le prénom du patient manque.", advice, "CI-SIS")
+        scan.trail.fault(
+            "RDB-022",
+            path(target if target is not None else scan.root),
+            "Le nom ou le prénom du patient manque.",
+            advice,
+            "CI-SIS",
+        )
 
 
 def known(number: StructureRef | None) -> StructureRef:

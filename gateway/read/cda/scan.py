@@ -55,12 +55,20 @@ class Scan:
         parts = _TS.fullmatch(value)
         made = _moment(parts) if parts is not None else None
         if made is None:
-            self.trail.doubt("RDB-011", path(element), "Date illisible : elle est ignorée.", "", "HL7 TS")
+            self.trail.doubt(
+                "RDB-011",
+                path(element),
+                "Date illisible : elle est ignorée.",
+                "Se fier au texte du document.",
+                "HL7 TS",
+            )
             return None
         if made.tzinfo is None:
             if len(value) > len("20260105"):  # a day alone needs no zone to be understood
                 message = "Heure sans fuseau : lue comme heure de Paris."
-                self.trail.doubt("RDB-012", path(element), message, "", "HL7 TS")
+                self.trail.doubt(
+                    "RDB-012", path(element), message, "Vérifier l'heure auprès de l'auteur si elle importe.", "HL7 TS"
+                )
             return made.replace(tzinfo=ZoneInfo(_ZONE))
         return made
 
@@ -72,24 +80,36 @@ class Scan:
         parts = _TS.fullmatch(value)
         made = _moment(parts) if parts is not None else None
         if made is None:
-            self.trail.doubt("RDB-011", path(element), "Date illisible : elle est ignorée.", "", "HL7 TS")
+            self.trail.doubt(
+                "RDB-011",
+                path(element),
+                "Date illisible : elle est ignorée.",
+                "Se fier au texte du document.",
+                "HL7 TS",
+            )
             return None
         if len(value) < 8:
-            self.trail.info("RDB-013", path(element), "Date sans jour : lue au premier jour.", "", "HL7 TS")
+            self.trail.info(
+                "RDB-013",
+                path(element),
+                "Date sans jour : lue au premier jour.",
+                "Se fier au texte du document.",
+                "HL7 TS",
+            )
         return made.date()
 
     def moment_or_absent(self, element: Element | None, missing: Element) -> datetime:
         """A TS that the model wants; `missing` is where to say that it is not there."""
         found = self.moment(element)
         if found is None:
-            self.trail.doubt("RDB-014", path(missing), "Date absente.", "", "CDA R2")
+            self.trail.doubt("RDB-014", path(missing), "Date absente.", "Se fier au texte du document.", "CDA R2")
         return found or ABSENT_TIME
 
     def day_or_absent(self, element: Element | None, missing: Element) -> date:
         """A day that the model wants."""
         found = self.day(element)
         if found is None:
-            self.trail.doubt("RDB-014", path(missing), "Date absente.", "", "CDA R2")
+            self.trail.doubt("RDB-014", path(missing), "Date absente.", "Se fier au texte du document.", "CDA R2")
         return found or ABSENT_DAY
 
     def number(self, element: Element) -> Decimal | None:
@@ -97,7 +117,13 @@ class Scan:
         value = attribute(element, "value")
         if not _NUMBER.fullmatch(value):
             if value:
-                self.trail.doubt("RDB-015", path(element), "Nombre illisible : il est ignoré.", "", "HL7 REAL")
+                self.trail.doubt(
+                    "RDB-015",
+                    path(element),
+                    "Nombre illisible : il est ignoré.",
+                    "Se fier au texte du document.",
+                    "HL7 REAL",
+                )
             return None
         try:
             return Decimal(value)

@@ -45,7 +45,7 @@ def _key(scan: Scan, element: Element, code: Code | None) -> str:
         return scan.tables.section_keys[loinc.code]
     named = code.code if code is not None else ""
     message = f"Section que nous n'écrivons pas ({named or 'sans code'}) : lue telle quelle."
-    scan.trail.info("RDB-040", path(element), message)
+    scan.trail.info("RDB-040", path(element), message, "La lire comme un texte.")
     return named
 
 

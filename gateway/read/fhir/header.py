@@ -96,7 +96,13 @@ def _version(scan: Scan, composition: Json) -> int:
     if said.isascii() and said.isdigit() and len(said) < 10:
         return int(said)
     where = "/Composition/extension(version)"
-    scan.trail.doubt("RDB-026", where, "Numéro de version absent ou illisible : lu comme 1.", "", "ANS document-core")
+    scan.trail.doubt(
+        "RDB-026",
+        where,
+        "Numéro de version absent ou illisible : lu comme 1.",
+        "Vérifier s'il existe une version plus récente.",
+        "ANS document-core",
+    )
     return 1
 
 
@@ -116,7 +122,9 @@ def _author(scan: Scan, composition: Json) -> Professional:
         found = people.professional(scan, scan.resolve(one, "/Composition/author"), "/Composition/author")
         if found is not None:
             return found
-    scan.trail.doubt("RDB-023", "/Composition/author", "Aucun auteur nommé.", "", "FHIR R4")
+    scan.trail.doubt(
+        "RDB-023", "/Composition/author", "Aucun auteur nommé.", "Vérifier l'origine du document.", "FHIR R4"
+    )
     return Professional(ABSENT_ID, "", people.person_name(None), None)
 
 
@@ -128,7 +136,9 @@ def _addressees(scan: Scan, composition: Json) -> Iterator[Addressee]:
         reference = obj(one.get("valueReference"))
         person = people.professional(scan, scan.resolve(reference, where), where)
         if person is None:
-            scan.trail.doubt("RDB-023", where, "Destinataire sans identité.", "", "FHIR R4")
+            scan.trail.doubt(
+                "RDB-023", where, "Destinataire sans identité.", "Vérifier l'origine du document.", "FHIR R4"
+            )
             continue
         named = scan.id(reference.get("identifier"))
         yield Addressee(named.extension if named.root == scan.terms.local_system else "autre_professionnel", person)

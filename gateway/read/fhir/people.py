@@ -190,7 +190,12 @@ def _sex(scan: Scan, gender: str) -> Code:
     """JDV_J143 of an administrative gender."""
     code = next((code for code, written in scan.tables.fhir["gender"].items() if written == gender), "UN")
     if gender not in scan.tables.fhir["gender"].values():
-        scan.trail.doubt("RDB-052", "/Patient/gender", "Sexe absent ou d'une valeur inconnue : lu comme inconnu.")
+        scan.trail.doubt(
+            "RDB-052",
+            "/Patient/gender",
+            "Sexe absent ou d'une valeur inconnue : lu comme inconnu.",
+            "Vérifier l'identité.",
+        )
     try:
         return scan.terms.value("J143", code)
     except MappingError:

@@ -112,7 +112,11 @@ class Scan:
         found = self.resources.get(address)
         if found is None:
             self.trail.doubt(
-                "RDB-051", at, "Référence vers une ressource absente du document.", "", "FHIR R4, documents"
+                "RDB-051",
+                at,
+                "Référence vers une ressource absente du document.",
+                "Demander le document complet.",
+                "FHIR R4, documents",
             )
         return found or {}
 
@@ -168,7 +172,13 @@ class Scan:
         if _INSTANT.fullmatch(said):
             found = _iso(said)
             if found is not None and found.tzinfo is None:
-                self.trail.doubt("RDB-012", at, "Heure sans fuseau : lue comme heure de Paris.", "", "FHIR R4")
+                self.trail.doubt(
+                    "RDB-012",
+                    at,
+                    "Heure sans fuseau : lue comme heure de Paris.",
+                    "Vérifier l'heure auprès de l'auteur si elle importe.",
+                    "FHIR R4",
+                )
                 found = found.replace(tzinfo=ZoneInfo(_ZONE))
             if found is not None:
                 return found
@@ -186,23 +196,27 @@ class Scan:
         except ValueError:
             found = None
         if found is None:
-            self.trail.doubt("RDB-011", at, "Date illisible : elle est ignorée.", "", "FHIR R4")
+            self.trail.doubt(
+                "RDB-011", at, "Date illisible : elle est ignorée.", "Se fier au texte du document.", "FHIR R4"
+            )
         elif len(said) < 10:
-            self.trail.info("RDB-013", at, "Date sans jour : lue au premier jour.", "", "FHIR R4")
+            self.trail.info(
+                "RDB-013", at, "Date sans jour : lue au premier jour.", "Se fier au texte du document.", "FHIR R4"
+            )
         return found
 
     def moment_or_absent(self, value: object, at: str) -> datetime:
         """A dateTime that the model wants."""
         found = self.moment(value, at)
         if found is None:
-            self.trail.doubt("RDB-014", at, "Date absente.", "", "FHIR R4")
+            self.trail.doubt("RDB-014", at, "Date absente.", "Se fier au texte du document.", "FHIR R4")
         return found or ABSENT_TIME
 
     def day_or_absent(self, value: object, at: str) -> date:
         """A date that the model wants."""
         found = self.day(value, at)
         if found is None:
-            self.trail.doubt("RDB-014", at, "Date absente.", "", "FHIR R4")
+            self.trail.doubt("RDB-014", at, "Date absente.", "Se fier au texte du document.", "FHIR R4")
         return found or ABSENT_DAY
 
 

@@ -38,7 +38,7 @@ def _key(scan: Scan, code: Code | None) -> str:
         return scan.tables.section_keys[loinc.code]
     named = code.code if code is not None else ""
     message = f"Section que nous n'écrivons pas ({named or 'sans code'}) : lue telle quelle."
-    scan.trail.info("RDB-040", "/Composition/section", message)
+    scan.trail.info("RDB-040", "/Composition/section", message, "La lire comme un texte.")
     return named
 
 
@@ -47,10 +47,10 @@ def _blocks(scan: Scan, held: Json) -> tuple[tuple[Block, ...], bool]:
     div = string(obj(held.get("text")).get("div"))
     if not div:
         return (), True
-    root, refused = xml.parse(div.encode("utf-8", "replace"))
+    root, _refused = xml.parse(div.encode("utf-8", "replace"))
     if root is None:
         message = "Texte de section illisible (XHTML)."
-        scan.trail.fault("RDB-054", "/Composition/section/text", message, refused[0].message)
+        scan.trail.fault("RDB-054", "/Composition/section/text", message, "Demander un nouvel envoi.", "XHTML")
         return (), False
     if len(root) == 1 and root[0].get("class") == "title":
         return (), True
