@@ -48,6 +48,7 @@ TOOLS: dict[str, Callable[[], bool]] = {
     "java": _command("java"),
     "javac": _command("javac"),
     "node": _command("node"),
+    "pdftoppm": _command("pdftoppm"),
     "npm-packages": (NODE_DIR / ".installed").is_file,
     "preflight": lambda: all((JAVA_DIR / f"{jar}.jar").is_file() for jar in PREFLIGHT_JARS),
 }

@@ -46,9 +46,7 @@ def test_pdf_rendering_costs_little_more_than_typesetting(root: Path) -> None:
     def bare(source: str, document: ClinicalDocument) -> object:
         written = document.header.effective_time
         inputs = {"document": source}
-        return compiler.compile(
-            format="pdf", sys_inputs=inputs, pdf_standards="a-1b", timestamp=written, pdf_tags=False
-        )
+        return compiler.compile(format="pdf", sys_inputs=inputs, pdf_standards="a-1b", timestamp=written, pdf_tags=True)
 
     def prepared(document: ClinicalDocument) -> str:
         return json.dumps(view(document, terms), ensure_ascii=False)

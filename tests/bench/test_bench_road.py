@@ -117,7 +117,7 @@ class Floor:
             sys_inputs={"document": source},
             pdf_standards="a-1b",
             timestamp=self.document.header.effective_time,
-            pdf_tags=False,
+            pdf_tags=True,
         )
 
     def zip(self) -> None:

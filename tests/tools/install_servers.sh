@@ -4,7 +4,7 @@
 set -eu
 
 if ! command -v apt-get >/dev/null 2>&1; then
-    echo "make servers needs Debian or Ubuntu (apt-get). Elsewhere install: postfix, dovecot with imap and lmtp, xmlsec1," >&2
+    echo "make servers needs Debian or Ubuntu (apt-get). Elsewhere install: postfix, dovecot with imap and lmtp, xmlsec1, poppler," >&2
     echo "a JDK with Apache PDFBox Preflight 2.0, and Node; the tests that lack one are skipped." >&2
     exit 1
 fi
@@ -17,6 +17,7 @@ want postfix postfix
 want dovecot-imapd dovecot
 [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 want xmlsec1 xmlsec1
+want poppler-utils pdftoppm
 want default-jdk-headless javac
 want nodejs node
 want npm npm

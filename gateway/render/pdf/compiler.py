@@ -17,6 +17,7 @@ from gateway.render.pdf.blocks import sections
 from gateway.render.pdf.facts import facts
 from gateway.render.pdf.front import versions
 from gateway.render.pdf.legible import all_legible, long_date, wording
+from gateway.render.pdf.symbol import symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,7 @@ def view(document: ClinicalDocument, terminology: Terminology) -> dict[str, Any]
         "footer": people.footer(header),
         "id": " · ".join(_mark(header)),
         "author": people.full_name(header.author.name),
+        "datamatrix": symbol(header.patient),
         "fronts": versions(document, terminology),
         "sections": sections(document),
         "facts": facts(header, terminology),
@@ -84,7 +86,7 @@ def compile_view(value: dict[str, Any], written: datetime) -> bytes:
     try:
         with _LOCK:
             made = _compiler().compile(
-                format="pdf", sys_inputs={"document": text}, pdf_standards="a-1b", timestamp=written, pdf_tags=False
+                format="pdf", sys_inputs={"document": text}, pdf_standards="a-1b", timestamp=written, pdf_tags=True
             )
     except typst.TypstError as fault:
         raise RenderError("REN-031", "Le PDF n'a pas pu être composé.", str(fault.message)) from None

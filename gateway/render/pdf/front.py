@@ -74,7 +74,7 @@ def _cut(line: Json, step: Step) -> Json:
 def _table(document: ClinicalDocument, terminology: Terminology) -> Json:
     entries, words = measures(document), wording()["words"]
     if document.header.kind == "treatment_summary":
-        columns = [words["measure"], words["initial"], words["final"], words["change"]]
+        columns = [words[key] for key in ("measure", "initial", "final", "scale", "change")]
         return {"columns": columns, "rows": summary_rows(entries, terminology)}
     return {"columns": [], "rows": assessment_rows(entries, terminology)}
 

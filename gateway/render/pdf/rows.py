@@ -27,17 +27,22 @@ MINUS = "−"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: label, cells, and `better`, `worse`, `same` or nothing for the line as a whole."""
+    """One line: label, cells, and `better`, `worse`, `same` or nothing for the line as a whole.
+
+    `track` is where the first and the last value stand on the scale of the measure, from 0 (worst) to 1 (best).
+    """
 
     label: str
     cells: tuple[str, ...]
     priority: int
     verdict: str = ""
+    track: tuple[float, float] | None = None
 
     def view(self, length: int) -> dict[str, Any]:
         """What the template reads; name and cells at most `length` characters long."""
         cells = [clip(cell, length) for cell in self.cells]
-        return {"label": clip(self.label, length), "cells": cells, "verdict": self.verdict}
+        track = list(self.track) if self.track else None
+        return {"label": clip(self.label, length), "cells": cells, "verdict": self.verdict, "track": track}
 
 
 def measures(document: ClinicalDocument) -> list[MeasureEntry]:
@@ -80,10 +85,11 @@ def _compared(first: MeasureEntry | None, last: MeasureEntry | None, terminology
     known = last or first
     assert known is not None
     cells = [_cell(entry, terminology) for entry in (first, last)]
-    verdict, change = "", ""
+    verdict, change, track = "", "", None
     if first and last and first.value is not None and last.value is not None:
         difference = last.value - first.value
         verdict = _verdict(difference, known.measure, terminology)
+        track = _track(first.value, last.value, known, terminology)
         change = " · ".join(
             filter(None, (_signed(difference), terminology.label("better", verdict) if verdict else ""))
         )
@@ -94,7 +100,26 @@ def _compared(first: MeasureEntry | None, last: MeasureEntry | None, terminology
         (*cells, change),
         _PRIORITY[known.category] + (0 if first and last else _ALONE),
         verdict,
+        track,
     )
+
+
+def _track(first: Decimal, last: Decimal, entry: MeasureEntry, terminology: Terminology) -> tuple[float, float] | None:
+    """Both values on one scale, the better end at 1: a score's own scale, else from nothing to a fifth above.
+
+    None where no direction is better, or a value lies outside its scale.
+    """
+    measure = terminology.measure(entry.measure)
+    if measure is None or measure.better not in {"low", "high"}:
+        return None
+    scored = measure.ucum in {"{score}", "%"} and measure.minimum is not None and measure.maximum is not None
+    low = measure.minimum if scored else min(first, last, Decimal(0))
+    high = measure.maximum if scored else max(first, last, Decimal(0)) * Decimal("1.2")
+    if low is None or high is None or not low < high or not all(low <= each <= high for each in (first, last)):
+        return None
+    start, stop = ((each - low) / (high - low) for each in (first, last))
+    ends = (start, stop) if measure.better == "high" else (1 - start, 1 - stop)
+    return round(float(ends[0]), 3), round(float(ends[1]), 3)
 
 
 def _cell(entry: MeasureEntry | None, terminology: Terminology) -> str:

@@ -330,6 +330,49 @@ def test_better_and_worse(first: str | None, last: str | None, code: str, cells:
     assert (row.cells, row.verdict) == (cells, verdict)
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "code", "unit", "track"),
+    [
+        ("6", "2", "pain_nrs", "{score}", (0.4, 0.8)),  # less pain stands further right
+        ("2", "3", "mrc", "{score}", (0.4, 0.6)),
+        ("300", "500", "six_mwt", "m", (0.5, 0.833)),
+        ("10", "-5", "finger_floor", "cm", (0.118, 1.0)),
+        ("-5", "-2", "finger_floor", "cm", (1.0, 0.4)),
+        ("11", "2", "pain_nrs", "{score}", None),  # off its scale
+        ("72", "70", "heart_rate", "/min", None),  # no direction is better
+        ("1", "2", "unheard_of", "{score}", None),
+        ("2", None, "pain_nrs", "{score}", None),
+    ],
+)
+def test_before_and_after_on_one_scale(
+    first: str, last: str | None, code: str, unit: str, track: tuple[float, float] | None
+) -> None:
+    entries = [measure("a", code, "result", first, unit, reference="initial")]
+    entries += [measure("b", code, "result", last, unit)] if last else []
+    assert summary_rows(entries, TERMS)[0].track == track
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_screen_readers_find_headings_tables_and_the_symbol(document: model.ClinicalDocument) -> None:
+    with pikepdf.open(io.BytesIO(render(document, TERMS))) as pdf:
+        assert pdf.Root.MarkInfo.Marked
+        tags = [str(item.S) for item in pdf.objects if isinstance(item, pikepdf.Dictionary) and "/S" in item]
+        figures = [item for item in pdf.objects if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/Figure"]
+        assert ["Datamatrix" in str(figure.get("/Alt")) for figure in figures] == [True]
+    assert {"/H1", "/H2", "/Table", "/TH", "/TD", "/L"} <= set(tags)
+
+
+def test_a_row_stays_whole_unless_it_could_fill_a_page() -> None:
+    def table(text: str) -> list[str]:
+        rows = tuple((model.Span(f"ligne {n}"), model.Span(text)) for n in range(30))
+        block = model.Table(("Nom", "Texte"), rows)
+        return pages(render(with_section(block), TERMS))
+
+    for page in table("mot " * 60 + "fin")[1:]:
+        assert page.count("ligne ") == page.count("fin")
+    assert "".join(table("mot " * 2000 + "fin")).count("fin") >= 30
+
+
 def test_values_as_a_reader_writes_them() -> None:
     assert value(measure("a", "mrc", "result", "3.5", "{score}", raw="4-"), TERMS) == "4-/5"
     assert value(measure("a", "mrc", "result", None, "{score}", raw="non testé"), TERMS) == "non testé"
