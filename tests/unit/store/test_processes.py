@@ -28,10 +28,9 @@ SENT = Result(Event.TAKEN, Transport.SENT, "accepted", "MSS-250", receipt=Receip
 
 
 def open_store(settings: Settings, wal: bool) -> Outbox:
-    import gateway.store.sqlite
-
-    gateway.store.sqlite.WAL_SAFE = (3, 0, 0) if wal else (9, 0, 0)  # the library here is what it is
-    opened = stores.open(settings, SystemClock(), SystemRandomness())
+    with pytest.MonkeyPatch.context() as patch:  # whatever the library here is
+        patch.setattr("gateway.store.sqlite.WAL_SAFE", (3, 0, 0) if wal else (9, 0, 0))
+        opened = stores.open(settings, SystemClock(), SystemRandomness())
     assert isinstance(opened, Outbox)
     return opened
 

@@ -108,7 +108,8 @@ def test_migrations_are_numbered_without_gaps() -> None:
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SqliteDatabase(tmp_path / "a.db").close()
-    scripts = (*database.migrations("sqlite"), (2, "CREATE TABLE extra (x INTEGER) STRICT;\nCREATE TABLE broken (;\n"))
+    known = database.migrations("sqlite")
+    scripts = (*known, (len(known) + 1, "CREATE TABLE extra (x INTEGER) STRICT;\nCREATE TABLE broken (;\n"))
     monkeypatch.setattr("gateway.store.sqlite.migrations", lambda engine: scripts)
     with pytest.raises(StoreError):
         SqliteDatabase(tmp_path / "a.db")
@@ -123,7 +124,8 @@ def test_a_later_migration_is_applied_to_an_older_database(tmp_path: Path, monke
     store = kit.open_store(tmp_path)
     accepted = store.accept(kit.request())
     store.close()
-    scripts = (*database.migrations("sqlite"), (2, "ALTER TABLE document ADD COLUMN extra TEXT;\n"))
+    known = database.migrations("sqlite")
+    scripts = (*known, (known[-1][0] + 1, "ALTER TABLE document ADD COLUMN extra TEXT;\n"))
     monkeypatch.setattr("gateway.store.sqlite.migrations", lambda engine: scripts)
     store = kit.open_store(tmp_path)
     assert store.document(accepted.document_id).id == accepted.document_id
