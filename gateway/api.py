@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Self, cast
 
 from gateway.clock import Clock, Randomness, SystemClock, SystemRandomness
 from gateway.errors import ConfigError, InputError
-from gateway.findings import Finding, Severity, error, has_errors
-from gateway.records.submission import Submission, parse
+from gateway.findings import has_errors
+from gateway.records.level1 import AnySubmission, parse_any
 from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Settings, load, preview_account
 from gateway.views import (
     AccountState,
@@ -36,11 +36,10 @@ from gateway.views import (
 if TYPE_CHECKING:
     from gateway.audit.report import Report as Verification
     from gateway.channels.outcome import Channel
-    from gateway.document.lineage import Lineage
+    from gateway.engine.background import Background
     from gateway.engine.events import DeliveryEvent, Subscriber
     from gateway.engine.worker import Worker
     from gateway.pipeline import Prepared, World
-    from gateway.records.history import EpisodeHistory
     from gateway.store.base import Action, Destination, Store
 
 
@@ -109,44 +108,44 @@ class Gateway:
 
     # ------------------------------------------------------------------------------------------ documents
 
-    def check(self, submission: bytes | Submission, *, account: str | None = None) -> Report:
+    def check(self, submission: bytes | AnySubmission, *, account: str | None = None) -> Report:
         """Every finding on a submission and where it would go. Sends and stores nothing, never raises on input.
 
         `account` says whose folder the input came from: a submission for another account is refused.
         """
         from gateway import pipeline, rules, succession
 
-        parsed, findings = _parsed(submission)
+        parsed, findings = parse_any(submission)
         if parsed is None:
             return Report(tuple(findings))
         settings = self._account(parsed)
         if settings is None:
             return Report(tuple(rules.check_account(parsed, self.settings)))
         if account not in {None, parsed.account}:
-            return Report((_other_account(),))
-        lineage, refused = self._lineage(parsed)
-        if has_errors(refused):
-            return Report(tuple(refused))
+            return Report((rules.other_account(),))
+        known = self._background(parsed)
+        if has_errors(known.findings):
+            return Report(known.findings)
         findings, routes = pipeline.examine(
             parsed,
             settings,
             self.world,
             now=self.clock.now(),
             ids=self.randomness,
-            history=self._history(parsed),
-            lineage=lineage,
+            history=known.history,
+            lineage=known.lineage,
         )
-        whole = succession.widened(parsed, lineage)
-        return Report((*refused, *findings), tuple(plan_line(whole, route) for route in routes))
+        whole = succession.widened(parsed, known.lineage)
+        return Report((*known.findings, *findings), tuple(plan_line(whole, route) for route in routes))
 
-    def render(self, submission: bytes | Submission) -> Rendered:
+    def render(self, submission: bytes | AnySubmission) -> Rendered:
         """The documents and messages of a submission as files, without key and without sending.
 
         What would be signed is marked as an unsigned preview. Nothing is rendered when a finding stops it.
         """
         from gateway.package.dmp import request_preview
 
-        parsed, _ = _parsed(submission)
+        parsed, _ = parse_any(submission)
         report = self.check(submission)
         if parsed is None or not report.ok:
             return Rendered({}, report)
@@ -160,7 +159,7 @@ class Gateway:
                 files["dmp-request.bin"] = request_preview(planned.package)
         return Rendered(files, report)
 
-    def submit(self, submission: bytes | Submission) -> Submitted:
+    def submit(self, submission: bytes | AnySubmission) -> Submitted:
         """Check, render, sign, commit. On return the document can no longer be lost.
 
         Idempotent by the submission's key, or its content. Raises InputError with the findings, ConflictError for
@@ -169,7 +168,7 @@ class Gateway:
         """
         from gateway.engine import accept
 
-        parsed, findings = _parsed(submission)
+        parsed, findings = parse_any(submission)
         if parsed is None:
             raise InputError(findings)
         if self._account(parsed) is None:
@@ -341,7 +340,7 @@ class Gateway:
             kits.required(settings.validation) if settings else None,
         )
 
-    def _account(self, submission: Submission) -> AccountSettings | None:
+    def _account(self, submission: AnySubmission) -> AccountSettings | None:
         if self._settings is None:
             from gateway.identity.roots import environment_of
 
@@ -349,25 +348,12 @@ class Gateway:
             return preview_account(submission.account, submission.author.rpps, environment)
         return self._settings.find_account(submission.account)
 
-    def _history(self, submission: Submission) -> EpisodeHistory | None:
-        if self._settings is None:
-            return None
-        from gateway.engine import accept
+    def _background(self, submission: AnySubmission) -> Background:
+        from gateway.engine import background
 
-        return accept.history(self.store, submission)
+        return background.gather(None if self._settings is None else self.store, submission)
 
-    def _lineage(self, submission: Submission) -> tuple[Lineage | None, list[Finding]]:
-        """What a corrected version follows. A preview knows no store: it shows the document as a first version."""
-        if submission.replaces is None:
-            return None, []
-        if self._settings is None:
-            message, advice = "Document à remplacer non vérifié : aperçu sans base.", "Donner --config FICHIER."
-            return None, [Finding("DOC-RPL-UNSEEN", Severity.INFO, "/replaces", message, advice)]
-        from gateway.engine import lineage
-
-        return lineage.trace(self.store, submission)
-
-    def _prepare(self, submission: Submission, *, signed: bool) -> Prepared:
+    def _prepare(self, submission: AnySubmission, *, signed: bool) -> Prepared:
         from gateway import pipeline
         from gateway.package.keys import load_signing_keys
 
@@ -376,9 +362,9 @@ class Gateway:
         keys = None
         if signed and account.dmp is not None:
             keys = load_signing_keys(account.dmp.sign_cert_file, account.dmp.sign_key_file)
-        lineage, refused = self._lineage(submission)
-        if has_errors(refused):
-            raise InputError(refused)
+        known = self._background(submission)
+        if has_errors(known.findings):
+            raise InputError(known.findings)
         return pipeline.prepare(
             submission,
             account,
@@ -386,8 +372,8 @@ class Gateway:
             now=self.clock.now(),
             ids=self.randomness,
             keys=keys,
-            history=self._history(submission),
-            lineage=lineage,
+            history=known.history,
+            lineage=known.lineage,
         )
 
     def _worker(self) -> Worker:
@@ -408,28 +394,6 @@ class Gateway:
             subscriber(event)
 
     def _channel(self, account_id: str, channel: str) -> Channel:
-        from gateway import pipeline
+        from gateway.engine.ways import open_way
 
-        account = self.settings.find_account(account_id)
-        if account is None:
-            raise ConfigError("CFG-012", f"Le compte {account_id} n'est plus dans la configuration.")
-        if channel == "dmp" and account.dmp is not None:
-            from gateway.channels.dmp import DmpChannel
-
-            return DmpChannel(
-                account.dmp, device=account.oid_root, clock=self.clock, ids=self.randomness, software=pipeline.SOFTWARE
-            )
-        if channel == "mssante" and account.smtp is not None and self.world.trust is not None:
-            from gateway.channels.mssante import MssanteChannel
-
-            return MssanteChannel(account.smtp, self.world.trust)
-        raise ConfigError("CFG-013", f"Le compte {account_id} n'a plus de canal {channel} configuré.")
-
-
-def _parsed(submission: bytes | Submission) -> tuple[Submission | None, list[Finding]]:
-    return parse(submission) if isinstance(submission, bytes) else (submission, [])
-
-
-def _other_account() -> Finding:
-    message = "Ce document est destiné à un autre compte que celui de ce dossier."
-    return error("CPT-004", "/account", message, "Le déposer dans le dossier de son compte.")
+        return open_way(self.settings, self.world.trust, account_id, channel, clock=self.clock, ids=self.randomness)

@@ -16,6 +16,7 @@ from gateway import rules, succession
 from gateway.document import build
 from gateway.errors import InputError
 from gateway.findings import Finding, has_errors
+from gateway.records.level1 import Level1
 
 if TYPE_CHECKING:
     from gateway.clock import Randomness
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.package.keys import SigningKeys
     from gateway.package.types import Package
     from gateway.records.history import EpisodeHistory
-    from gateway.records.submission import Submission
+    from gateway.records.level1 import AnySubmission
     from gateway.rules.routes import Route
     from gateway.rules.trust_space import TrustList
     from gateway.settings import AccountSettings, FhirSettings, RulesSettings
@@ -65,10 +66,11 @@ class Prepared:
     """Everything fixed before the commit: a retry takes these bytes and makes none.
 
     `document` and the plainly named renderings are the main edition; where some places get another one, its renderings
-    are numbered from 2 (`cda-2`). `replaces` and `supersedes` are ids of the store.
+    are numbered from 2 (`cda-2`). `replaces` and `supersedes` are ids of the store. `hold` is why nothing leaves before
+    a person has looked.
     """
 
-    submission: Submission
+    submission: AnySubmission
     account: AccountSettings
     findings: tuple[Finding, ...]
     document: ClinicalDocument
@@ -76,10 +78,11 @@ class Prepared:
     deliveries: tuple[Planned, ...]
     replaces: str | None = None
     supersedes: tuple[str, ...] = ()
+    hold: str | None = None
 
 
 def examine(
-    submission: Submission,
+    submission: AnySubmission,
     account: AccountSettings,
     world: World,
     *,
@@ -105,7 +108,7 @@ def examine(
 
 
 def prepare(
-    submission: Submission,
+    submission: AnySubmission,
     account: AccountSettings,
     world: World,
     *,
@@ -137,6 +140,7 @@ def prepare(
         deliveries,
         lineage.predecessor if lineage is not None else None,
         lineage.supersedes if lineage is not None else (),
+        _doubt(submission),
     )
 
 
@@ -153,7 +157,7 @@ class _Press:
 
     def __init__(
         self,
-        whole: Submission,
+        whole: AnySubmission,
         account: AccountSettings,
         world: World,
         findings: list[Finding],
@@ -207,23 +211,39 @@ class _Press:
 
 
 def _check(
-    submission: Submission, account: AccountSettings, world: World, now: datetime, history: EpisodeHistory | None
+    submission: AnySubmission, account: AccountSettings, world: World, now: datetime, history: EpisodeHistory | None
 ) -> tuple[list[Finding], tuple[Route, ...]]:
     findings = rules.check(
         submission, account, world.trust, world.terminology, world.rules, today=now.date(), history=history
     )
     findings += build.check(submission, world.terminology)
+    findings += _check_pdf(submission)
     return findings, rules.routes(submission, account, world.trust)
 
 
+def _check_pdf(submission: AnySubmission) -> list[Finding]:
+    """A PDF is refused for what it is, and held for whose it seems to be."""
+    from gateway.validate import pdf
+
+    if not isinstance(submission, Level1):
+        return []
+    return pdf.check(submission.pdf) or pdf.held(_doubt(submission))
+
+
+def _doubt(submission: AnySubmission) -> str | None:
+    from gateway.validate import pdf
+
+    return pdf.doubt(submission.pdf, submission.patient) if isinstance(submission, Level1) else None
+
+
 def _build(
-    submission: Submission,
+    submission: AnySubmission,
     account: AccountSettings,
     world: World,
     findings: list[Finding],
     drawn: build.DocumentIds,
 ) -> ClinicalDocument:
-    mode = rules.claimed_mode(submission, findings)
+    mode = None if isinstance(submission, Level1) else rules.claimed_mode(submission, findings)
     return build.build(submission, account, world.terminology, ids=drawn, software=SOFTWARE, claimed_mode=mode)
 
 

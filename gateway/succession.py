@@ -16,20 +16,20 @@ from gateway.identity.ins import patient_mailbox
 if TYPE_CHECKING:
     from gateway.clock import Randomness
     from gateway.document.lineage import Lineage, Received
-    from gateway.records.submission import Submission
+    from gateway.records.level1 import AnySubmission
     from gateway.rules.routes import Route
 
 _PATH = "/replaces"
 
 
-def widened(submission: Submission, lineage: Lineage | None) -> Submission:
+def widened(submission: AnySubmission, lineage: Lineage | None) -> AnySubmission:
     """The submission with the professionals who hold an earlier version and whom it does not name any more."""
     if lineage is None or not lineage.former:
         return submission
     return submission.model_copy(update={"recipients": (*submission.recipients, *lineage.former)})
 
 
-def place(submission: Submission, route: Route) -> str | None:
+def place(submission: AnySubmission, route: Route) -> str | None:
     """What names a destination over all versions: `dmp`, or the mailbox; None where nothing is transmitted."""
     if route.channel == "dmp":
         return "dmp"
@@ -40,13 +40,13 @@ def place(submission: Submission, route: Route) -> str | None:
     return None
 
 
-def had(submission: Submission, route: Route, lineage: Lineage | None) -> Received | None:
+def had(submission: AnySubmission, route: Route, lineage: Lineage | None) -> Received | None:
     """The earlier version that a destination has, or may have."""
     where = place(submission, route)
     return None if lineage is None or where is None else lineage.received.get(where)
 
 
-def main_edition(submission: Submission, routes: Sequence[Route], lineage: Lineage | None) -> str | None:
+def main_edition(submission: AnySubmission, routes: Sequence[Route], lineage: Lineage | None) -> str | None:
     """Identifier of the version that the main edition replaces: the newest that a destination of this one has."""
     going = [found for route in routes if route.reason is None and (found := had(submission, route, lineage))]
     known = {found.document for found in going}
@@ -67,7 +67,7 @@ def oid_of(uuid: UUID) -> str:
     return f"2.25.{uuid.int}"
 
 
-def check(submission: Submission, routes: Sequence[Route], lineage: Lineage | None) -> list[Finding]:
+def check(submission: AnySubmission, routes: Sequence[Route], lineage: Lineage | None) -> list[Finding]:
     """What the correction does, destination by destination; nothing here stops it."""
     if lineage is None:
         return []
@@ -80,7 +80,7 @@ def _supersedes(lineage: Lineage) -> Iterator[Finding]:
         yield Finding("DOC-RPL-SUPERSEDED", Severity.INFO, _PATH, message, "Aucune action.")
 
 
-def _follows(submission: Submission, routes: Sequence[Route], lineage: Lineage) -> Iterator[Finding]:
+def _follows(submission: AnySubmission, routes: Sequence[Route], lineage: Lineage) -> Iterator[Finding]:
     extra = len(submission.recipients) - len(lineage.former)
     for route in routes:
         found = had(submission, route, lineage)
@@ -99,7 +99,7 @@ def _follows(submission: Submission, routes: Sequence[Route], lineage: Lineage) 
             yield Finding("DOC-RPL-AFTER", Severity.INFO, _PATH, message, advice)
 
 
-def _unreached(submission: Submission, routes: Sequence[Route], lineage: Lineage) -> Iterator[Finding]:
+def _unreached(submission: AnySubmission, routes: Sequence[Route], lineage: Lineage) -> Iterator[Finding]:
     reached = {place(submission, route) for route in routes if route.reason is None}
     lost = sum(where not in reached for where in lineage.received)
     if lost:

@@ -12,12 +12,12 @@ from gateway.findings import Finding, Severity
 from gateway.identity.ins import patient_mailbox
 
 if TYPE_CHECKING:
-    from gateway.records.submission import Submission
+    from gateway.records.level1 import AnySubmission
     from gateway.rules.routes import Route
     from gateway.settings import Settings
     from gateway.store.base import Count, DeliveryDetail, DeliveryRow, DocumentRow, Pause
 
-UNREADABLE = frozenset({"INP-001"})
+UNREADABLE = frozenset({"INP-001", "PDF-010"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
     return {key: inner.isoformat() if isinstance(inner, datetime) else inner for key, inner in value.items()}
 
 
-def plan_line(submission: Submission, route: Route) -> PlanLine:
+def plan_line(submission: AnySubmission, route: Route) -> PlanLine:
     """A destination before anything is sent."""
     address = None
     if route.recipient is not None:

@@ -10,7 +10,7 @@ from gateway.document.build_frame import Frame
 from gateway.document.build_header import DocumentIds, build_header
 from gateway.document.model import ClinicalDocument, Header, Section
 from gateway.errors import InputError
-from gateway.records.submission import Submission
+from gateway.records.level1 import AnySubmission, Level1
 from gateway.settings import AccountSettings
 from gateway.terminology import Terminology
 
@@ -18,7 +18,7 @@ __all__ = ["DocumentIds", "build", "check"]
 
 
 def build(
-    submission: Submission,
+    submission: AnySubmission,
     account: AccountSettings,
     terminology: Terminology,
     *,
@@ -35,6 +35,9 @@ def build(
     if unknown:
         raise InputError(unknown)
     frame = Frame(submission, terminology, claimed_mode or submission.access.mode.value)
+    if isinstance(submission, Level1):
+        header = build_header(Frame(submission, terminology, ""), account, ids, software)
+        return ClinicalDocument(header, (), submission.pdf)
     header = build_header(frame, account, ids, software)
     sections = _sections(frame, header)
     order = terminology.order[header.kind]

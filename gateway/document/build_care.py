@@ -218,7 +218,7 @@ def comment(frame: Frame, header: Header) -> Section | None:
 
 
 def _mentions(frame: Frame, header: Header) -> Iterator[str | None]:
-    clinical, access = frame.clinical, frame.submission.access
+    clinical, access = frame.clinical, frame.access
     if isinstance(clinical, Assessment) and clinical.consent is not None:
         given = clinical.consent
         yield f"Consentement aux soins : {_yes(given.care)}, le {words.day(given.date)}"

@@ -36,7 +36,7 @@ def reason(frame: Frame) -> Section | None:
 
 
 def _access(frame: Frame) -> Iterator[str]:
-    access = frame.submission.access
+    access = frame.access
     if access.protocol:
         yield f"Protocole : {access.protocol}"
     if access.prescription_date:

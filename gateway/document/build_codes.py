@@ -7,13 +7,13 @@ from datetime import date
 
 from gateway.findings import Finding, error
 from gateway.records.clinical import Clinical, TreatmentSummary
-from gateway.records.submission import Submission
+from gateway.records.level1 import AnySubmission, PdfDocument
 from gateway.terminology import Terminology
 
 _SOURCE = "CI-SIS structuration minimale"
 
 
-def check(submission: Submission, terminology: Terminology) -> list[Finding]:
+def check(submission: AnySubmission, terminology: Terminology) -> list[Finding]:
     """`DOC-001` to `DOC-003`: a code that its value set does not hold. `DOC-004`: a goal due before it begins.
 
     All of them are errors: the document could not be understood, or the preflight would refuse it.
@@ -26,8 +26,10 @@ def check(submission: Submission, terminology: Terminology) -> list[Finding]:
     return [*unknown, *_late(submission)]
 
 
-def _late(submission: Submission) -> Iterator[Finding]:
+def _late(submission: AnySubmission) -> Iterator[Finding]:
     clinical = submission.document
+    if isinstance(clinical, PdfDocument):
+        return
     start = goals_start(clinical)
     for place, goal in enumerate(clinical.goals):
         if goal.due is not None and goal.due < start:
@@ -40,7 +42,7 @@ def goals_start(clinical: Clinical) -> date:
     return clinical.period.start if isinstance(clinical, TreatmentSummary) else clinical.date.date()
 
 
-def _named(submission: Submission) -> Iterator[tuple[str, str, str, str, str, str]]:
+def _named(submission: AnySubmission) -> Iterator[tuple[str, str, str, str, str, str]]:
     practice = submission.organization
     yield (
         *("DOC-001", "/organization/practice_setting", "JDV_J04 (cadre d'exercice)", "J04", practice.practice_setting),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from gateway.document.model import Block, Entry, Items, Paragraph, Section, Span, StatementEntry
+from gateway.records.access import Access
 from gateway.records.clinical import Clinical
+from gateway.records.level1 import AnySubmission, PdfDocument
 from gateway.records.submission import Submission
 from gateway.terminology import Terminology
 
@@ -16,13 +18,25 @@ from gateway.terminology import Terminology
 class Frame:
     """One submission being built. `claimed_mode` is the access mode that the rules let the document claim."""
 
-    submission: Submission
+    submission: AnySubmission
     terms: Terminology
     claimed_mode: str
 
     @property
+    def told(self) -> Clinical | PdfDocument:
+        """The document as it was handed over: a clinical record, or the little that is known of a PDF."""
+        return self.submission.document
+
+    @property
+    def access(self) -> Access:
+        """The declared access; a document with sections always has one."""
+        assert self.submission.access is not None
+        return self.submission.access
+
+    @property
     def clinical(self) -> Clinical:
         """The clinical record."""
+        assert isinstance(self.submission, Submission)
         return self.submission.document
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -27,9 +27,10 @@ from gateway.errors import InputError
 from gateway.findings import error
 from gateway.identity.ins import ins_may_leave
 from gateway.records.clinical import Outcome, TreatmentSummary
+from gateway.records.level1 import PdfDocument
 from gateway.records.people import Address, Patient, Recipient, RecipientRole, Sex, StructureId
 from gateway.settings import AccountSettings
-from gateway.terminology import Terminology
+from gateway.terminology import DocumentDef, Terminology
 
 _MOBILE = re.compile(r"^(\+33|0033|0)[67]")
 _ENDED = frozenset({Outcome.GOALS_REACHED, Outcome.ABANDONED})
@@ -50,14 +51,14 @@ class DocumentIds:
 
 def build_header(frame: Frame, account: AccountSettings, ids: DocumentIds, software: str) -> Header:
     """Everything that CI-SIS structuration minimale, XDS and the mail need to know."""
-    submission, terms, clinical = frame.submission, frame.terms, frame.clinical
-    known = terms.document(clinical.kind, closes_episode=_closes_episode(frame))
+    submission, terms, told = frame.submission, frame.terms, frame.told
+    known = _definition(frame)
     practice = _practice(frame)
     author = _author(frame, account, practice)
     start, stop = _service(frame)
     setting = submission.organization.practice_setting
     return Header(
-        kind=clinical.kind,
+        kind=told.kind,
         id=ids.id,
         set_id=ids.set_id,
         version=ids.version,
@@ -66,7 +67,7 @@ def build_header(frame: Frame, account: AccountSettings, ids: DocumentIds, softw
         format_code=known.format_code,
         template_id=known.template_id,
         title=known.title,
-        effective_time=clinical.date,
+        effective_time=told.date,
         confidentiality=known.confidentiality,
         visibility=tuple(_visibility(frame)),
         language=known.language,
@@ -80,37 +81,51 @@ def build_header(frame: Frame, account: AccountSettings, ids: DocumentIds, softw
         practice_setting=terms.value("J04", setting),
         facility_type=terms.value("J02", submission.organization.facility_type),
         encounter=terms.value("J142", terms.encounters.get(setting, terms.encounters["default"])),
-        author_document_id=clinical.id,
+        author_document_id=told.id,
         software=software,
         episode=_episode(frame),
         replaces=ids.replaces,
     )
 
 
-def _episode(frame: Frame) -> Episode:
-    known = frame.submission.access.episode
+def _definition(frame: Frame) -> DocumentDef:
+    """What the document is called; a PDF keeps the kind's type and class under the template of level 1."""
+    told = frame.told
+    if not isinstance(told, PdfDocument):
+        return frame.terms.document(told.kind, closes_episode=_closes_episode(frame))
+    known = frame.terms.level1(told.kind)
+    return known if told.title is None else replace(known, title=told.title)
+
+
+def _episode(frame: Frame) -> Episode | None:
+    access = frame.submission.access
+    if access is None:
+        return None
+    known = access.episode
     return Episode(known.id, known.start, _closes_episode(frame))
 
 
 def _closes_episode(frame: Frame) -> bool:
-    return isinstance(frame.clinical, TreatmentSummary) and frame.clinical.outcome in _ENDED
+    return isinstance(frame.told, TreatmentSummary) and frame.told.outcome in _ENDED
 
 
 def _service(frame: Frame) -> tuple[datetime, datetime | None]:
     """Beginning and end of what is described. Days have no hour: they begin and end at midnight of the practice."""
-    clinical = frame.clinical
+    clinical = frame.told
     if not isinstance(clinical, TreatmentSummary):
         return clinical.date, None
     end = midnight(frame, clinical.period.end).replace(hour=23, minute=59, second=59)
     # Written during the last day of the period: it cannot describe what comes after itself.
     same_day = clinical.period.end == clinical.date.date()
-    return midnight(frame, clinical.period.start), clinical.date if same_day else end
+    stop = clinical.date if same_day else end
+    # A clock set to another zone than the practice's can put the document before the midnight of its own day.
+    return min(midnight(frame, clinical.period.start), stop), stop
 
 
 def midnight(frame: Frame, value: date) -> datetime:
     """The first instant of a day, in the zone of the department where the care is given."""
     zones = frame.terms.zones
-    zone = ZoneInfo(zones.get(frame.submission.access.department, zones["default"]))
+    zone = ZoneInfo(zones.get(frame.access.department, zones["default"]))
     return datetime.combine(value, time(), zone)
 
 

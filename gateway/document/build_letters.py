@@ -75,8 +75,8 @@ def _mentions(frame: Frame, clinical: PrescriberInformation, sessions: str) -> I
     author, annotation, fixed = frame.submission.author, clinical.annotation, frame.terms.renewal
     change = frame.terms.label("prescription_change", clinical.change.value)
     yield Span(f"Suite donnée à la prescription : {change}", "suite-prescription")
-    if frame.submission.access.prescription_date is not None:
-        yield Span(f"Prescription d'origine du {words.day(frame.submission.access.prescription_date)}")
+    if frame.access.prescription_date is not None:
+        yield Span(f"Prescription d'origine du {words.day(frame.access.prescription_date)}")
     if clinical.change is not PrescriptionChange.ADAPTATION:
         yield Span(f"Mention portée sur l'ordonnance : « {fixed['words']} »")
     yield Span(f"Identité : {author.given} {author.family}, masseur-kinésithérapeute, RPPS {author.rpps}")

@@ -8,8 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.document.model import DocumentRef
 from gateway.records.people import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """The earlier version that a document replaces: its identifier and its number in the same set of versions.
+
+    The entry ids (`urn:uuid:...`) are those under which XDS metadata described it: `archive_entry` in the archive
+    that was mailed, `registry_entry` in the request sent to the DMP; None where it never went that way. `messages` are
+    the mails that took it: address and Message-ID.
+    """
+
+    id: str
+    version: int
+    archive_entry: str | None = None
+    registry_entry: str | None = None
+    messages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

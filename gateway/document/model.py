@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from gateway.document.lineage import DocumentRef
 from gateway.terminology.concepts import Code, Concept
 
 __all__ = [
@@ -150,22 +151,6 @@ class Episode:
     id: str
     start: date
     closed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentRef:
-    """The earlier version that a document replaces: its identifier and its number in the same set of versions.
-
-    The entry ids (`urn:uuid:...`) are those under which XDS metadata described it: `archive_entry` in the archive
-    that was mailed, `registry_entry` in the request sent to the DMP; None where it never went that way. `messages` are
-    the mails that took it: address and Message-ID.
-    """
-
-    id: str
-    version: int
-    archive_entry: str | None = None
-    registry_entry: str | None = None
-    messages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +361,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ClinicalDocument:
-    """The document. Two equal ClinicalDocuments render to the same bytes."""
+    """The document. Two equal ClinicalDocuments render to the same bytes.
+
+    At level 1 its body is `pdf`, a file made elsewhere, and there are no sections.
+    """
 
     header: Header
     sections: tuple[Section, ...]
@@ -388,3 +376,4 @@ class ClinicalDocument:
             found.append(section)
             found.extend(section.subsections)
         return tuple(found)
+    pdf: bytes | None = None

@@ -8,7 +8,7 @@ from gateway import terminology
 from gateway.engine import plan, stored
 from gateway.errors import ConflictError
 from gateway.records.history import EpisodeHistory, PastEpisode, SentDocument
-from gateway.records.submission import Submission, canonical
+from gateway.records.submission import canonical
 from gateway.store.base import AcceptRequest, Blob
 from gateway.store.succession import MOVED
 
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gateway.pipeline import Prepared
+    from gateway.records.access import Episode
+    from gateway.records.level1 import AnySubmission, Level1Metadata
+    from gateway.records.submission import Submission
     from gateway.store.base import Accepted, Store
+
+    _Old = Submission | Level1Metadata
 
 _TRIES = 5
 """A delivery moves a few times in its life: that many in a row means something else is wrong."""
@@ -47,12 +52,12 @@ def insist(store: Store, prepare: Callable[[], Prepared]) -> Accepted:
     return accept(store, prepare())
 
 
-def known(store: Store, submission: Submission) -> Accepted | None:
+def known(store: Store, submission: AnySubmission) -> Accepted | None:
     """What an earlier `accept` of the same key and content gave. Raises ConflictError for another content."""
     return store.known(submission.account, submission.key, stored.content_hash(submission))
 
 
-def previous(store: Store, submission: Submission, document_id: str) -> Submission:
+def previous(store: Store, submission: AnySubmission, document_id: str) -> AnySubmission:
     """A submission that corrects "the previous one", with the document that this means.
 
     `document_id` is what the same file name stood for last. When that is this very submission, committed before a
@@ -88,44 +93,51 @@ def request(prepared: Prepared) -> AcceptRequest:
         replaces=prepared.replaces,
         supersedes=prepared.supersedes,
         unique_id=header.id,
+        guard=stored.guard(submission, prepared.hold),
     )
 
 
-def history(store: Store, submission: Submission) -> EpisodeHistory | None:
+def history(store: Store, submission: AnySubmission) -> EpisodeHistory | None:
     """What the store knows of this patient's episodes, from documents accepted before this one.
 
     None when it knows nothing. Erased documents count no more.
     """
+    if submission.access is None:
+        return None
     earlier = store.documents(submission.account, stored.patient_key(submission.patient))
-    found = [(row, old) for row in earlier if (old := stored.submission(store, row)) is not None]
+    found = [
+        (row, old, old.access.episode)
+        for row in earlier
+        if (old := stored.submission(store, row)) is not None and old.access is not None
+    ]
     if not found:
         return None
     episode = submission.access.episode.id
-    same = [(row, old) for row, old in found if old.access.episode.id == episode]
+    same = [(row, old, its) for row, old, its in found if its.id == episode]
     return EpisodeHistory(
-        sessions_done=max((_sessions(old) for _, old in same), default=0),
-        documents=tuple(SentDocument(kind=_kind(old), date=row.document_date) for row, old in same),
-        previous_episodes=tuple(_past(old for _, old in found if old.access.episode.id != episode)),
+        sessions_done=max((_sessions(old, its) for _, old, its in same), default=0),
+        documents=tuple(SentDocument(kind=_kind(old), date=row.document_date) for row, old, _ in same),
+        previous_episodes=tuple(_past((old, its) for _, old, its in found if its.id != episode)),
     )
 
 
-def _sessions(submission: Submission) -> int:
+def _sessions(old: _Old, episode: Episode) -> int:
     # The number that the author declares: the list of sessions beside it may be left out.
-    done = getattr(submission.document, "sessions_done", None) or 0
-    return submission.access.episode.sessions_already_done + int(done)
+    done = getattr(old.document, "sessions_done", None) or 0
+    return episode.sessions_already_done + int(done)
 
 
-def _kind(submission: Submission) -> Literal["assessment", "treatment_summary", "letter"]:
+def _kind(old: _Old) -> Literal["assessment", "treatment_summary", "letter"]:
     """The rules tell the two main documents from all the letters, whatever letter it is."""
-    kind = submission.document.kind
+    kind = old.document.kind
     return kind if kind in {"assessment", "treatment_summary"} else "letter"
 
 
-def _past(submissions: Iterable[Submission]) -> list[PastEpisode]:
-    episodes = {s.access.episode.id: s for s in submissions}
-    return [PastEpisode(id=key, start=s.access.episode.start, region=_region(s)) for key, s in episodes.items()]
+def _past(found: Iterable[tuple[_Old, Episode]]) -> list[PastEpisode]:
+    episodes = {episode.id: (old, episode) for old, episode in found}
+    return [PastEpisode(id=key, start=its.start, region=_region(old)) for key, (old, its) in episodes.items()]
 
 
-def _region(submission: Submission) -> str | None:
-    site = submission.document.body_site
+def _region(old: _Old) -> str | None:
+    site = getattr(old.document, "body_site", None)
     return site.label if site else None

@@ -18,8 +18,8 @@ from gateway.records.people import RecipientRole
 from gateway.store.states import TRANSITIONS, Event, Transport
 
 if TYPE_CHECKING:
+    from gateway.records.level1 import AnySubmission
     from gateway.records.people import Recipient
-    from gateway.records.submission import Submission
     from gateway.store.base import DeliveryDetail, DocumentRow, Store
 
 _PATH = "/replaces"
@@ -30,7 +30,7 @@ _DOUBTFUL = frozenset({None, "in_doubt", "lost"})
 """Verdicts of an attempt whose bytes may have been taken."""
 
 
-def trace(store: Store, submission: Submission) -> tuple[Lineage | None, list[Finding]]:
+def trace(store: Store, submission: AnySubmission) -> tuple[Lineage | None, list[Finding]]:
     """The versions that a submission follows, or why it cannot replace what it names. Nothing without `replaces`."""
     if submission.replaces is None:
         return None, []
@@ -44,7 +44,7 @@ def trace(store: Store, submission: Submission) -> tuple[Lineage | None, list[Fi
     return (None, findings) if findings else (_lineage(store, row, submission), [])
 
 
-def _is(row: DocumentRow, submission: Submission) -> bool:
+def _is(row: DocumentRow, submission: AnySubmission) -> bool:
     return row.content_sha256 == stored.content_hash(submission)
 
 
@@ -54,7 +54,7 @@ def _unknown() -> Finding:
     return error("DOC-RPL-UNKNOWN", _PATH, message, advice)
 
 
-def _refusals(store: Store, row: DocumentRow, submission: Submission) -> list[Finding]:
+def _refusals(store: Store, row: DocumentRow, submission: AnySubmission) -> list[Finding]:
     if row.erased_at is not None:
         advice = "Envoyer le document corrigé sans « replaces »."
         return [error("DOC-RPL-ERASED", _PATH, "Le contenu du document à remplacer a été effacé.", advice)]
@@ -76,7 +76,7 @@ def _refusals(store: Store, row: DocumentRow, submission: Submission) -> list[Fi
     return found
 
 
-def _lineage(store: Store, row: DocumentRow, submission: Submission) -> Lineage:
+def _lineage(store: Store, row: DocumentRow, submission: AnySubmission) -> Lineage:
     chain = _chain(store, row)
     last = _Version(store, row)
     received: dict[str, Received] = {}
@@ -158,7 +158,9 @@ def _may_have_arrived(detail: DeliveryDetail) -> bool:
     return any(one.transmitting_at is not None and one.verdict in _DOUBTFUL for one in detail.attempts)
 
 
-def _former(store: Store, chain: list[DocumentRow], places: set[str], submission: Submission) -> tuple[Recipient, ...]:
+def _former(
+    store: Store, chain: list[DocumentRow], places: set[str], submission: AnySubmission
+) -> tuple[Recipient, ...]:
     """Professionals who hold an earlier version and whom the new submission does not name any more."""
     missing = places - {(one.mssante or "").lower() for one in submission.recipients}
     found: dict[str, Recipient] = {}

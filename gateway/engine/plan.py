@@ -11,7 +11,7 @@ from gateway.store.states import Transport
 if TYPE_CHECKING:
     from gateway.package.types import Package
     from gateway.pipeline import Planned
-    from gateway.records.submission import Submission
+    from gateway.records.level1 import AnySubmission
 
 BY_HAND = {"hand": "MAN-HAND", "post": "MAN-POST", "sip": "MAN-SIP"}
 """Reason for which a delivery by a person is held: what that person has to do."""
@@ -55,13 +55,14 @@ def parts(package: Package | None) -> tuple[Blob, ...]:
     return () if package is None else tuple(Blob(part.name, part.media_type, part.data) for part in package.parts)
 
 
-def priority(submission: Submission) -> int:
+def priority(submission: AnySubmission) -> int:
     """An urgent reorientation goes first (DESIGN §4; issue of the engine, priorities).
 
     So does a document whose search for red flags decided an emergency, even where the reorientation is not described.
     """
     document = submission.document
     flags = getattr(document, "red_flags", None)
-    asked: list[str] = [document.reorientation.urgency] if document.reorientation is not None else []
+    reorientation = getattr(document, "reorientation", None)
+    asked: list[str] = [reorientation.urgency] if reorientation is not None else []
     asked += [_DECISIONS.get(flags.decision.value, "")] if flags is not None else []
     return max((_PRIORITIES[urgency] for urgency in asked if urgency in _PRIORITIES), default=NORMAL)

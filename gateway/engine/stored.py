@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gateway.errors import NotFoundError
+from gateway.findings import Finding, warning
+from gateway.records.level1 import FORMAT as LEVEL1
+from gateway.records.level1 import Level1, Level1Metadata
 from gateway.records.submission import Submission, canonical
+from gateway.store.base import Guard
+from gateway.store.identity import OTHER_PATIENT, OTHER_TRAITS
 
 if TYPE_CHECKING:
+    from gateway.records.level1 import AnySubmission
     from gateway.records.people import Patient
     from gateway.store.base import DocumentRow, Store
 
 
-def content_hash(submission: Submission) -> str:
-    """SHA-256 of the canonical submission, hex: two files that mean the same hash the same."""
-    return sha256(canonical(submission)).hexdigest()
+def content_hash(submission: AnySubmission) -> str:
+    """SHA-256 of the canonical submission, hex, its PDF included: two files that mean the same hash the same."""
+    attached = sha256(submission.pdf).digest() if isinstance(submission, Level1) else b""
+    return sha256(canonical(submission) + attached).hexdigest()
+
+
+def guard(submission: AnySubmission, hold: str | None = None) -> Guard:
+    """What the store compares to find a PDF of the wrong patient: birth traits, and the PDF's hash at level 1."""
+    patient = submission.patient
+    given = patient.first_birth_given or next(iter(patient.birth_given), "")
+    traits = (patient.birth_family, given, patient.birth_date, patient.sex)
+    text = "|".join(_plain(str(trait or "")) for trait in traits)
+    pdf = sha256(submission.pdf).hexdigest() if isinstance(submission, Level1) else None
+    return Guard(text, pdf, hold)
+
+
+def suspicion(store: Store, submission: AnySubmission) -> list[Finding]:
+    """What the store has against sending this document at once: a warning, the delivery will be held."""
+    reason = store.suspicion(submission.account, patient_key(submission.patient), guard(submission))
+    if reason is None:
+        return []
+    message = {
+        OTHER_PATIENT: "Ce même PDF a déjà été confié pour un autre patient.",
+        OTHER_TRAITS: "L'identifiant de ce patient est déjà venu avec d'autres traits d'identité.",
+    }[reason]
+    advice = "Vérifier le patient ; l'envoi est retenu jusqu'à ce qu'une personne le libère."
+    return [warning(reason, "/patient", message, advice, "identitovigilance")]
+
+
+def _plain(text: str) -> str:
+    spread = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in spread if char.isalnum())
 
 
 def patient_key(patient: Patient) -> str:
@@ -31,11 +68,16 @@ def patient_key(patient: Patient) -> str:
     return "traits|" + "|".join(str(trait or "") for trait in traits).casefold()
 
 
-def submission(store: Store, row: DocumentRow) -> Submission | None:
-    """The submission of a document; None once it is erased, or when another version of the schema wrote it."""
+def submission(store: Store, row: DocumentRow) -> Submission | Level1Metadata | None:
+    """The records of a document; None once it is erased, or when another version of the schema wrote them."""
     if row.erased_at is not None:
         return None
     try:
-        return Submission.model_validate_json(store.rendering(row.id, "submission").data)
-    except (NotFoundError, ValueError):
+        data = store.rendering(row.id, "submission").data
+    except NotFoundError:
+        return None
+    model = Level1Metadata if json.loads(data).get("format") == LEVEL1 else Submission
+    try:
+        return model.model_validate_json(data)
+    except ValueError:
         return None

@@ -19,12 +19,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from gateway.records.action import Action
+from gateway.records.level1 import Level1Metadata
 from gateway.records.reports import FindingShape, RejectionShape, ReportShape, StatusShape
 from gateway.records.submission import Submission
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MODELS: Mapping[str, type[BaseModel]] = {
     "submission": Submission,
+    "level1": Level1Metadata,
     "finding": FindingShape,
     "report": ReportShape,
     "rejection": RejectionShape,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError
 
@@ -22,6 +22,7 @@ MAX_BYTES = 5_000_000
 PREVIOUS = "@previous"
 """What a file in the folder writes in `replaces` to mean the document that its own name stood for."""
 
+R = TypeVar("R", bound=Record)
 AccountId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -43,7 +44,7 @@ class Submission(Record):
     document: Annotated[Clinical, Field(discriminator="kind")]
 
 
-def canonical(submission: Submission) -> bytes:
+def canonical(submission: Record) -> bytes:
     """The submission as canonical JSON (sorted keys, no spaces, UTF-8): what is hashed and sealed."""
     value = submission.model_dump(mode="json", exclude_none=True)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -55,6 +56,11 @@ def parse(data: bytes) -> tuple[Submission | None, list[Finding]]:
     Returns the submission and no finding, or `None` and every fault found, each with its JSON Pointer. A UTF-8
     byte order mark is accepted (Windows programs write it); any other encoding than UTF-8 is refused (RFC 8259 §8.1).
     """
+    return parse_as(Submission, data)
+
+
+def parse_as(model: type[R], data: bytes) -> tuple[R | None, list[Finding]]:
+    """Read a record of any kind, like `parse`."""
     text = _text(data)
     if isinstance(text, Finding):
         return None, [text]
@@ -70,7 +76,7 @@ def parse(data: bytes) -> tuple[Submission | None, list[Finding]]:
     except (ValueError, RecursionError) as refused:
         return None, [_not_json(refused)]
     try:
-        return Submission.model_validate(value), []
+        return model.model_validate(value), []
     except ValidationError as refused:
         return None, faults.findings(refused.errors(include_url=False, include_input=False))
 

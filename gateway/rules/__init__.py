@@ -7,11 +7,11 @@ import datetime as dt
 from gateway.findings import Finding
 from gateway.identity.ins import check_patient
 from gateway.records.history import EpisodeHistory
-from gateway.records.submission import Submission
+from gateway.records.level1 import AnySubmission, Level1
 from gateway.rules.access import NOT_ESTABLISHED, check_access, claimed_mode
 from gateway.rules.calendar import check_dates
 from gateway.rules.completeness import check_completeness
-from gateway.rules.destinations import check_account, check_author, check_destinations
+from gateway.rules.destinations import check_account, check_author, check_destinations, other_account
 from gateway.rules.measures import Catalogue, check_measures
 from gateway.rules.routes import Route, routes
 from gateway.rules.trust_space import TrustList
@@ -30,12 +30,13 @@ __all__ = [
     "check_destinations",
     "check_measures",
     "claimed_mode",
+    "other_account",
     "routes",
 ]
 
 
 def check(
-    submission: Submission,
+    submission: AnySubmission,
     account: AccountSettings,
     trust: TrustList | None,
     catalogue: Catalogue,
@@ -46,8 +47,17 @@ def check(
 ) -> list[Finding]:
     """Every finding on a submission: identity, author, destinations, dates, content, measures, access.
 
+    A PDF has neither content nor measures to check, and what it says of the access is in itself.
+
     What stops comes from identity, destination or document only (DESIGN §1). Pure: `today` and `history` are given.
     """
+    if isinstance(submission, Level1):
+        return [
+            *check_author(submission, account),
+            *check_patient(submission.patient, account.environment),
+            *check_dates(submission, today),
+            *check_destinations(submission, account, trust),
+        ]
     return [
         *check_author(submission, account),
         *check_patient(submission.patient, account.environment),

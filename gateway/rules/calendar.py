@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from gateway.findings import Finding, error, warning
 from gateway.records.clinical import TreatmentSummary
-from gateway.records.submission import Submission
+from gateway.records.level1 import AnySubmission, PdfDocument
 
 _OLDEST_DOCUMENT = dt.date(2000, 1, 1)
 """No document of this kind was made electronically before: an older date is a typing error."""
@@ -22,16 +22,16 @@ def add_months(day: dt.date, months: int) -> dt.date:
     return day.replace(year=year, month=month, day=min(day.day, calendar.monthrange(year, month)[1]))
 
 
-def check_dates(submission: Submission, today: dt.date) -> list[Finding]:
+def check_dates(submission: AnySubmission, today: dt.date) -> list[Finding]:
     """Dates that contradict the calendar or each other. Errors where a document would say something false."""
     return [*_document_day(submission, today), *_birth(submission, today), *_span(submission), *_future(submission)]
 
 
-def _day(submission: Submission) -> dt.date:
+def _day(submission: AnySubmission) -> dt.date:
     return submission.document.date.date()
 
 
-def _document_day(submission: Submission, today: dt.date) -> Iterator[Finding]:
+def _document_day(submission: AnySubmission, today: dt.date) -> Iterator[Finding]:
     # One day of grace: the author's zone may be a day ahead of the machine's.
     if _day(submission) > today + dt.timedelta(days=1):
         yield error("DAT-001", "/document/date", "Document daté du futur.", "Corriger la date du document.")
@@ -42,7 +42,7 @@ def _document_day(submission: Submission, today: dt.date) -> Iterator[Finding]:
         yield warning("DAT-003", "/document/date", "Document daté de plus d'un an.", advice)
 
 
-def _birth(submission: Submission, today: dt.date) -> Iterator[Finding]:
+def _birth(submission: AnySubmission, today: dt.date) -> Iterator[Finding]:
     born = submission.patient.birth_date
     if born is None:
         return
@@ -53,9 +53,9 @@ def _birth(submission: Submission, today: dt.date) -> Iterator[Finding]:
         yield error("DAT-005", path, "Le document est daté d'avant la naissance du patient.", advice)
 
 
-def _span(submission: Submission) -> Iterator[Finding]:
+def _span(submission: AnySubmission) -> Iterator[Finding]:
     document = submission.document
-    if submission.access.episode.start > _day(submission):
+    if submission.access is not None and submission.access.episode.start > _day(submission):
         advice = "Corriger le début de l'épisode ou la date du document."
         yield warning("DAT-006", "/access/episode/start", "L'épisode commence après le document.", advice)
     if not isinstance(document, TreatmentSummary):
@@ -79,11 +79,13 @@ def _sessions_in_period(document: TreatmentSummary) -> Iterator[Finding]:
             yield warning("DAT-010", f"/document/sessions/{place}/date", "Séance hors de la période décrite.", advice)
 
 
-def _future(submission: Submission) -> Iterator[Finding]:
+def _future(submission: AnySubmission) -> Iterator[Finding]:
     """What has happened cannot be dated after the document that tells it."""
     document, day = submission.document, _day(submission)
-    told = [(f"/document/problems/{place}/onset", problem.onset) for place, problem in enumerate(document.problems)]
-    told += [(f"/document/adverse_events/{place}/date", e.date) for place, e in enumerate(document.adverse_events)]
+    told: list[tuple[str, dt.date | None]] = []
+    if not isinstance(document, PdfDocument):
+        told += [(f"/document/problems/{place}/onset", one.onset) for place, one in enumerate(document.problems)]
+        told += [(f"/document/adverse_events/{place}/date", e.date) for place, e in enumerate(document.adverse_events)]
     for place, recipient in enumerate(submission.recipients):
         if recipient.opposition is not None:
             told.append((f"/recipients/{place}/opposition/date", recipient.opposition.date))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from gateway.findings import Finding, Severity, error, warning
 from gateway.identity.matricule import PATIENT_DOMAIN
 from gateway.records.access import AccessMode
+from gateway.records.level1 import AnySubmission
 from gateway.records.people import Recipient, RecipientRole
-from gateway.records.submission import Submission
 from gateway.rules.calendar import add_months
 from gateway.rules.routes import Route, routes
 from gateway.rules.trust_space import TrustList
@@ -92,7 +92,7 @@ _REASONS = {
 }
 
 
-def check_destinations(submission: Submission, account: AccountSettings, trust: TrustList | None) -> list[Finding]:
+def check_destinations(submission: AnySubmission, account: AccountSettings, trust: TrustList | None) -> list[Finding]:
     """Findings on every destination, DMP and patient included. `trust` None: addresses are not checked."""
     found = [_of_route(route) for route in routes(submission, account, trust) if route.reason]
     if trust is None:
@@ -129,14 +129,14 @@ def _recipient(path: str, recipient: Recipient, account: AccountSettings) -> Ite
         yield _bad_rpps(f"{path}/rpps")
 
 
-def _same_address(submission: Submission) -> Iterator[Finding]:
+def _same_address(submission: AnySubmission) -> Iterator[Finding]:
     counted = Counter(r.mssante.lower() for r in submission.recipients if r.mssante)
     if any(count > 1 for count in counted.values()):
         message = "La même adresse figure pour deux destinataires : elle recevra deux messages."
         yield warning("DST-TWICE", "/recipients", message, "Retirer le destinataire en double.")
 
 
-def _visibility(submission: Submission) -> Iterator[Finding]:
+def _visibility(submission: AnySubmission) -> Iterator[Finding]:
     visibility, path = submission.visibility, "/visibility"
     born, day = submission.patient.birth_date, submission.document.date.date()
     if visibility.hidden_from_representatives and born and add_months(born, 18 * 12) <= day:
@@ -150,17 +150,20 @@ def _visibility(submission: Submission) -> Iterator[Finding]:
         yield warning("DST-MASKED", f"{path}/masked_to_professionals", message, advice)
 
 
-def _unsaid(submission: Submission) -> Iterator[Finding]:
+def _unsaid(submission: AnySubmission) -> Iterator[Finding]:
     """spec kine §1 rows 11 and 23: the médecin traitant, known or not, is said in the submission."""
     roles = {recipient.role for recipient in submission.recipients}
-    direct = submission.access.mode in {AccessMode.DIRECT_CPTS, AccessMode.DIRECT_STRUCTURE}
+    direct = submission.access is not None and submission.access.mode in {
+        AccessMode.DIRECT_CPTS,
+        AccessMode.DIRECT_STRUCTURE,
+    }
     if direct and RecipientRole.MEDECIN_TRAITANT not in roles:
         message = "Accès direct : le médecin traitant n'est pas indiqué."
         advice = "L'ajouter aux destinataires, avec known : false s'il n'y en a pas."
         yield warning("DST-UNSAID", "/recipients", message, advice, "accès direct, destinataires du bilan")
 
 
-def check_account(submission: Submission, settings: Settings) -> list[Finding]:
+def check_account(submission: AnySubmission, settings: Settings) -> list[Finding]:
     """Whether the submission's account exists and is its author's. Both faults are errors."""
     account = settings.find_account(submission.account)
     if account is None:
@@ -169,7 +172,13 @@ def check_account(submission: Submission, settings: Settings) -> list[Finding]:
     return check_author(submission, account)
 
 
-def check_author(submission: Submission, account: AccountSettings) -> list[Finding]:
+def other_account() -> Finding:
+    """An error: the document came through the folder of another account than its own."""
+    message = "Ce document est destiné à un autre compte que celui de ce dossier."
+    return error("CPT-004", "/account", message, "Le déposer dans le dossier de son compte.")
+
+
+def check_author(submission: AnySubmission, account: AccountSettings) -> list[Finding]:
     """Whether the author is the one this account sends for: a document never leaves from another's mailbox."""
     found = [] if luhn(submission.author.rpps) else [_bad_rpps("/author/rpps")]
     if submission.author.rpps != account.rpps:

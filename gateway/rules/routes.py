@@ -11,8 +11,8 @@ from typing import Literal
 
 from gateway.identity.ins import PATIENT_DOMAIN, ins_may_leave
 from gateway.records.clinical import PrescriberInformation
+from gateway.records.level1 import AnySubmission
 from gateway.records.people import PatientMail, Recipient, RecipientRole
-from gateway.records.submission import Submission
 from gateway.rules.trust_space import TrustList
 from gateway.settings import AccountSettings
 
@@ -41,7 +41,7 @@ class Route:
     reason: str | None = None
 
 
-def routes(submission: Submission, account: AccountSettings, trust: TrustList | None) -> tuple[Route, ...]:
+def routes(submission: AnySubmission, account: AccountSettings, trust: TrustList | None) -> tuple[Route, ...]:
     """Every destination of a submission, in the order in which a reader expects them.
 
     The information of a renewal goes to the prescriber and to whom the submission names, to nobody else by itself
@@ -64,7 +64,7 @@ _ABSENT: dict[RecipientRole, Route] = {
 
 
 def _professionals(
-    submission: Submission,
+    submission: AnySubmission,
     account: AccountSettings,
     trust: TrustList | None,
     expected: RecipientRole = RecipientRole.MEDECIN_TRAITANT,
@@ -94,7 +94,7 @@ def _unreachable(recipient: Recipient, account: AccountSettings, trust: TrustLis
     return None if account.smtp is not None else "DST-NO-SMTP"
 
 
-def _patient(submission: Submission, account: AccountSettings, trust: TrustList | None) -> Route:
+def _patient(submission: AnySubmission, account: AccountSettings, trust: TrustList | None) -> Route:
     delivery, hidden = submission.patient.delivery, submission.visibility
     if hidden.hidden_from_patient or hidden.hidden_from_representatives:
         return Route("patient", "patient", "manual", None, "DST-HIDDEN")
@@ -103,7 +103,7 @@ def _patient(submission: Submission, account: AccountSettings, trust: TrustList 
     return Route("patient", "patient", "mssante", None, _patient_reason(submission, account, trust))
 
 
-def _patient_reason(submission: Submission, account: AccountSettings, trust: TrustList | None) -> str | None:
+def _patient_reason(submission: AnySubmission, account: AccountSettings, trust: TrustList | None) -> str | None:
     patient = submission.patient
     if patient.mail_opposition is not None:
         return "DST-OPPOSITION"
@@ -114,7 +114,7 @@ def _patient_reason(submission: Submission, account: AccountSettings, trust: Tru
     return None if account.smtp is not None else "DST-NO-SMTP"
 
 
-def _dmp(submission: Submission, account: AccountSettings) -> Route:
+def _dmp(submission: AnySubmission, account: AccountSettings) -> Route:
     patient = submission.patient
     reason = None
     if patient.dmp.opposition is not None:

@@ -1,6 +1,7 @@
 """The outbox folder: what a writer drops, what was taken over, what was refused.
 
     outbox/new/NAME.part -> NAME.json     written, then renamed by the billing software
+    outbox/new/NAME.zip                   the same for a PDF: metadata.json and document.pdf
     outbox/new/NAME.action.json           a small order: retry, cancel, hold, release, handed_over
     outbox/status/NAME.json               where the document stands, rewritten at each change
     outbox/rejected/NAME.json             a refused file, beside NAME.report.json and NAME.report.txt
@@ -22,6 +23,7 @@ from typing import Any, Literal
 
 from gateway import platform
 from gateway.findings import Finding
+from gateway.records.archive import MAX_ARCHIVE
 from gateway.records.submission import MAX_BYTES
 
 MAX_NAME = 180
@@ -33,11 +35,11 @@ _IGNORED = (".part", ".tmp")
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One file found in `new/`: a submission, an action, or something the protocol does not know."""
+    """One file found in `new/`: a submission, a PDF archive, an action, or something the protocol does not know."""
 
     name: str
     path: Path
-    kind: Literal["submission", "action", "unknown"]
+    kind: Literal["submission", "archive", "action", "unknown"]
 
 
 class Folder:
@@ -70,7 +72,7 @@ class Folder:
 
     def read(self, drop: Drop) -> bytes:
         """Content of a dropped file. Raises UnsafeFileError on a link, a fifo or an oversize file."""
-        return platform.read_regular(drop.path, MAX_BYTES)
+        return platform.read_regular(drop.path, MAX_ARCHIVE if drop.kind == "archive" else MAX_BYTES)
 
     def take(self, drop: Drop) -> None:
         """Remove a file whose content is committed (or keep it under `accepted/`)."""
@@ -145,6 +147,8 @@ def _drop(path: Path) -> Drop:
         return Drop(name.removesuffix(ACTION_SUFFIX), path, "action")
     if name.endswith(".json"):
         return Drop(name.removesuffix(".json"), path, "submission")
+    if name.endswith(".zip"):
+        return Drop(name.removesuffix(".zip"), path, "archive")
     return Drop(name, path, "unknown")
 
 

@@ -10,7 +10,8 @@ from gateway.api import Gateway
 from gateway.errors import ConflictError, InputError, NotFoundError, StateError, StoreError
 from gateway.findings import Finding, error
 from gateway.platform import UnsafeFileError
-from gateway.records.submission import PREVIOUS, Submission, parse
+from gateway.records.level1 import AnySubmission, parse_any
+from gateway.records.submission import PREVIOUS
 from gateway.sidecar import actions
 from gateway.sidecar.folder import Drop, Folder
 
@@ -51,7 +52,7 @@ class Intake:
             return self._reject(drop, [error(fault.code, "", fault.message, fault.advice)])
         except FileNotFoundError:
             return None
-        if drop.kind == "submission":
+        if drop.kind in {"submission", "archive"}:
             return self._submission(drop, data)
         if drop.kind == "action":
             return self._action(drop, data)
@@ -76,11 +77,12 @@ class Intake:
         self.folder.take(drop)
         return accepted.document_id
 
-    def _meant(self, drop: Drop, content: bytes) -> bytes | Submission | None:
+    def _meant(self, drop: Drop, content: bytes) -> bytes | AnySubmission | None:
         """The submission with `@previous` resolved: the document that its own name stands for. None: there is none."""
         from gateway.engine.accept import previous
 
-        submission = parse(content)[0] if PREVIOUS.encode() in content else None
+        may_correct = drop.kind == "archive" or PREVIOUS.encode() in content
+        submission = parse_any(content)[0] if may_correct else None
         if submission is None or submission.replaces != PREVIOUS:
             return content
         known = self.folder.statuses().get(drop.name, {}).get("document_id")
@@ -124,7 +126,7 @@ def _unknown_file() -> Finding:
         "FLD-001",
         "",
         "Ce type de fichier n'est pas pris en charge.",
-        "Déposer NOM.json ou NOM.action.json (docs/folder.md).",
+        "Déposer NOM.json, NOM.zip ou NOM.action.json (docs/folder.md).",
     )
 
 

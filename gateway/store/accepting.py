@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import ConflictError
-from gateway.store import journal, payload, succession
+from gateway.store import identity, journal, payload, succession
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
 from gateway.store.core import GATEWAY, Core, Work, to_ms
 from gateway.store.database import Transaction
@@ -115,6 +115,7 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
     if request.replaces is not None:
         succession.replace(work, request.replaces, request.supersedes, request.deliveries, GATEWAY)
     repeat = None if request.replaces else _repeated(work.tx, request, patient)
+    doubt = identity.found(core, work.tx, request.account, patient, request.guard) if request.guard else None
     common = {
         "account": request.account,
         "patient": patient,
@@ -135,6 +136,7 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
         wrapped_key=sealed.wrapped_key,
         manifest=sealed.manifest,
         unique_id=request.unique_id,
+        **identity.columns(core, request.guard),
         **common,
     )
     work.tx.many("artifact_insert", (_artifact(sealed.id, artifact) for artifact in sealed.artifacts.values()))
@@ -151,7 +153,9 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
         **common,
     )
     for delivery, planned, manifest in sealed.deliveries:
-        _insert_delivery(work, request, sealed.id, delivery, planned, manifest, held=repeat is not None)
+        _insert_delivery(
+            work, request, sealed.id, delivery, planned, manifest, held=doubt or (LIKELY_REPEAT if repeat else None)
+        )
     return Accepted(sealed.id, tuple(delivery for delivery, _, _ in sealed.deliveries), True, repeat)
 
 
@@ -179,11 +183,11 @@ def _insert_delivery(
     planned: PlannedDelivery,
     manifest: bytes | None,
     *,
-    held: bool,
+    held: str | None,
 ) -> None:
     state, reason = planned.state, None if planned.reason is None else journal.code(planned.reason)
     if held and state is Transport.PREPARED:
-        state, reason = Transport.HELD, LIKELY_REPEAT
+        state, reason = Transport.HELD, held
     waits = state is Transport.PREPARED and succession.must_wait(work, planned)
     if waits:
         reason = succession.AFTER

@@ -12,87 +12,52 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from gateway.store.requests import (
+    NORMAL,
+    SOON,
+    URGENT,
+    Accepted,
+    AcceptRequest,
+    Blob,
+    ChannelName,
+    Destination,
+    Guard,
+    PlannedDelivery,
+)
 from gateway.store.states import Event, Receipt, Transport
 
 if TYPE_CHECKING:
     from gateway.store.snapshot import Snapshot
 
-Destination = Literal["medecin_traitant", "professional", "patient", "dmp", "hand", "post", "sip"]
-ChannelName = Literal["mssante", "dmp", "manual"]
+__all__ = [
+    "ANY",
+    "NORMAL",
+    "SOON",
+    "URGENT",
+    "AcceptRequest",
+    "Accepted",
+    "Action",
+    "Attempt",
+    "Blob",
+    "ChannelName",
+    "Claim",
+    "Count",
+    "DeliveryDetail",
+    "DeliveryRow",
+    "Destination",
+    "DocumentRow",
+    "Filter",
+    "Guard",
+    "Note",
+    "Pause",
+    "PlannedDelivery",
+    "Progress",
+    "Result",
+    "Store",
+    "Wanted",
+]
+
 Action = Literal["hold", "release", "cancel", "retry", "handed", "confirm_sent"]
-
-NORMAL, SOON, URGENT = 0, 1, 2
-"""Priorities of a delivery: the higher goes first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Named bytes, sealed at rest. `name` is unique in its document or delivery."""
-
-    name: str
-    media_type: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedDelivery:
-    """One delivery of a document being accepted.
-
-    `state` is `prepared`, `held` or `impossible`; `reason` a code. `context` is what the channel needs beside the
-    parts, as bytes that the store seals unread; None: there is nothing to send. `waits_for` is the delivery of the
-    replaced version to the same place, when it left; `needs_it`: this one makes no sense unless that one arrived.
-    """
-
-    destination: Destination
-    role: str
-    channel: ChannelName
-    state: Transport = Transport.PREPARED
-    reason: str | None = None
-    priority: int = NORMAL
-    parts: tuple[Blob, ...] = ()
-    context: bytes | None = None
-    waits_for: str | None = None
-    needs_it: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptRequest:
-    """A document to take over, with everything frozen.
-
-    `key` is the caller's idempotency key (the content's hash stands in for it), `content_sha256` the hex SHA-256 of
-    the canonical submission, `patient` whatever identifies the patient in this account (matricule and OID, or a
-    local number): it is stored as a keyed pseudonym only. `findings` are codes. `unique_id` is the CDA's identifier.
-    `replaces` is the earlier version, `supersedes` those of its deliveries that never left.
-    """
-
-    account: str
-    key: str | None
-    content_sha256: str
-    patient: str
-    kind: str
-    document_type: str
-    document_date: date
-    submission: bytes
-    renderings: tuple[Blob, ...]
-    deliveries: tuple[PlannedDelivery, ...]
-    findings: tuple[str, ...] = ()
-    mapping_pack: str = ""
-    replaces: str | None = None
-    supersedes: tuple[str, ...] = ()
-    unique_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What `accept` did. `created` is False when the same key and content were already there.
-
-    `repeat_of` is the document that this one seems to repeat: its deliveries are held.
-    """
-
-    document_id: str
-    delivery_ids: tuple[str, ...]
-    created: bool
-    repeat_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +331,10 @@ class Store(Protocol):
 
     def known(self, account: str, key: str | None, content_sha256: str) -> Accepted | None:
         """What `accept` would find instead of creating anything. Raises ConflictError like it."""
+        ...
+
+    def suspicion(self, account: str, patient: str, guard: Guard) -> str | None:
+        """Why a document would be held as possibly another patient's (a code); None: nothing against it."""
         ...
 
     def rendering(self, document_id: str, name: str) -> Blob:

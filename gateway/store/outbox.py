@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.store import accepting, claiming, journal, operating, reading, snapshot
+from gateway.store import accepting, claiming, identity, journal, operating, reading, snapshot
 from gateway.store.base import (
     ANY,
     Accepted,
@@ -21,6 +21,7 @@ from gateway.store.base import (
     DeliveryRow,
     DocumentRow,
     Filter,
+    Guard,
     Pause,
     Result,
     Wanted,
@@ -124,6 +125,10 @@ class Outbox:
     def documents(self, account: str, patient: str) -> list[DocumentRow]:
         """See Store."""
         return reading.documents(self.core, account, patient)
+
+    def suspicion(self, account: str, patient: str, guard: Guard) -> str | None:
+        """See Store."""
+        return identity.suspicion(self.core, account, patient, guard)
 
     def rendering(self, document_id: str, name: str) -> Blob:
         """See Store."""

@@ -72,6 +72,7 @@ class Vault:
         self._wrapping = AESGCM(_derive(master, b"wrap"))
         self._pseudonyms = _derive(master, b"pseudonym")
         self._keys = _derive(master, b"idempotency")
+        self._identity = _derive(master, b"identity")
 
     @classmethod
     def load(cls, path: Path, ids: Randomness) -> Vault:
@@ -91,6 +92,10 @@ class Vault:
     def key_mac(self, account: str, key: str) -> bytes:
         """What stands for a caller's idempotency key, which may be a file name with the patient's in it."""
         return _mac(self._keys, account, key)
+
+    def identity_mac(self, what: str, value: str) -> bytes:
+        """Keyed hash of a patient's traits or of a PDF: the same in every account, meaningless without the key."""
+        return _mac(self._identity, what, value)
 
     def new_key(self, document: str) -> tuple[DocumentKey, bytes]:
         """A fresh document key, and the same wrapped for the store."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from gateway.records.clinical import Measure, Side
@@ -52,6 +52,8 @@ class Terminology:
     session_cap: int
     evaluation_act: Code
     renewal: Mapping[str, str]
+    pdf_template: str
+    pdf_format: Code
     order: Mapping[str, tuple[str, ...]]
     oids: Mapping[str, str]
     sides: Mapping[str, str]
@@ -81,6 +83,10 @@ class Terminology:
 
     def section(self, key: str) -> SectionDef:
         """A section by key. Raises MappingError `MAP-002`."""
+    def level1(self, kind: str) -> DocumentDef:
+        """The same kind of document as a PDF: other template and format. Raises MappingError `MAP-002`."""
+        return replace(self.document(kind), template_id=self.pdf_template, format_code=self.pdf_format)
+
         if key not in self._sections:
             raise tables.missing(f"section « {key} »")
         return self._sections[key]
@@ -225,6 +231,8 @@ def load() -> Terminology:
         evaluation_act=loader.fixed_code(general["evaluation_act"], oids),
         renewal=tables.field(general, "renewal", "documents.toml", "racine"),
         order=order,
+        pdf_template=str(tables.field(general["level1"], "template", "documents.toml", "level1")),
+        pdf_format=loader.format_of(general["level1"]),
         oids=oids,
         sides=tables.field(fixed, "side", "systems.toml", "racine"),
         units=loader.units(),

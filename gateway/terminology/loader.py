@@ -20,6 +20,7 @@ _MEASURES = (
 )
 _NO_CODE = ("ucum", "min", "max", "cda_loinc", "cda_display", "fhir_loinc", "fhir_display", "snomed", "snomed_display")
 _CATEGORIES = {"pain", "vital", "survey", "result"}
+_FORMAT = ("code", "system", "display")
 _BETTER = {"high", "low", "none"}
 
 
@@ -85,6 +86,12 @@ def _document(
 
 
 def sections(oids: Mapping[str, str]) -> tuple[dict[str, SectionDef], dict[str, tuple[str, ...]]]:
+def format_of(table: Mapping[str, Any]) -> Code:
+    """The format of a document at level 1."""
+    code, system, display = (field(table, f"format_{name}", "documents.toml", "level1") for name in _FORMAT)
+    return Code(str(code), str(system), str(display))
+
+
     """Sections by key, and their order in each kind of document."""
     tables = toml("sections.toml")
     found = {key: _section(key, table, oids["LOINC"]) for key, table in tables.get("section", {}).items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from lxml import etree
 
 from gateway.document.model import ClinicalDocument
@@ -10,11 +12,13 @@ from gateway.render.cda import profile
 from gateway.render.cda.header import write_header
 from gateway.render.cda.scope import Scope, Terms, namespace
 from gateway.render.cda.sections import write_section
-from gateway.render.cda.xml import Element, add, root
+from gateway.render.cda.xml import Element, add, add_text, root
 
 
 def render(document: ClinicalDocument, terminology: Terms) -> bytes:
-    """The document as CDA R2 level 3: UTF-8 without BOM, XML declaration, the same bytes every time.
+    """The document as CDA R2 level 3, or level 1 around a PDF: UTF-8 without BOM, XML declaration.
+
+    The same document gives the same bytes every time.
 
     Raises:
         RenderError: `CDA-R01` a text that XML cannot hold or a time without zone, which the checks should
@@ -37,7 +41,12 @@ def tree(document: ClinicalDocument, terminology: Terms) -> Element:
     scope = Scope(namespace(header.id), "", profile.load(), terminology)
     clinical_document = root("ClinicalDocument")
     write_header(scope, clinical_document, header)
-    body = add(add(clinical_document, "component"), "structuredBody")
+    component = add(clinical_document, "component")
+    if document.pdf is not None:
+        body = add(component, "nonXMLBody")
+        add_text(body, "text", b64encode(document.pdf).decode(), mediaType="application/pdf", representation="B64")
+        return clinical_document
+    body = add(component, "structuredBody")
     for number, section in enumerate(document.sections, 1):
         write_section(scope, body, section, str(number))
     return clinical_document

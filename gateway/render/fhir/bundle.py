@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import RenderError
-from gateway.render.fhir import marks, people
+from gateway.render.fhir import attached, marks, people
 from gateway.render.fhir.assembly import Assembly, without_none
 from gateway.render.fhir.datatypes import instant
 from gateway.render.fhir.sections import section
@@ -72,7 +72,7 @@ def _composition(assembly: Assembly) -> Json:
     header = assembly.header
     author = people.role(assembly, header.author, civil=True)
     written = instant(header.effective_time)
-    sections = [section(assembly, part) for part in assembly.document.sections]
+    sections = _sections(assembly)
     resource = without_none(
         resourceType="Composition",
         id=assembly.url("composition").removeprefix("urn:uuid:"),
@@ -109,6 +109,13 @@ def _relations(assembly: Assembly) -> list[Json]:
         "value": f"urn:oid:{former.id}",
     }
     return [{"code": "replaces", "targetIdentifier": identifier}]
+
+
+def _sections(assembly: Assembly) -> list[Json]:
+    pdf = assembly.document.pdf
+    if pdf is not None:
+        return [attached.section(assembly, pdf)]
+    return [section(assembly, part) for part in assembly.document.sections]
 
 
 def _url(assembly: Assembly, name: str) -> str:

@@ -33,6 +33,7 @@ class FhirData:
     category_profession: str
     professions: str
     mailbox_type: dict[str, str]
+    attached: dict[str, str]
     encounter: dict[str, str]
     extensions: dict[str, str]
     ins_types: dict[str, str]

@@ -33,13 +33,15 @@ _LOCK = threading.Lock()
 
 
 def render(document: ClinicalDocument, terminology: Terminology | None = None) -> bytes:
-    """The document as PDF/A-1b; same document, same bytes.
+    """The document as PDF/A-1b; same document, same bytes. At level 1 it is the document's own file.
 
     `terminology` says which direction of a measure is better; the shipped one is loaded when none is given.
 
     Raises:
         RenderError: `REN-031`, typst refuses (it never writes a file that breaks PDF/A).
     """
+    if document.pdf is not None:
+        return document.pdf
     return compile_view(view(document, terminology or _shipped()), document.header.effective_time)
 
 

@@ -16,12 +16,21 @@ ORDER BY accepted_at DESC LIMIT 1
 
 -- name: document_insert
 INSERT INTO document (id, account, key_mac, content_sha256, patient, kind, document_type, document_date, replaces,
-                      mapping_pack, findings, accepted_at, key_id, wrapped_key, manifest, unique_id)
+                      mapping_pack, findings, accepted_at, key_id, wrapped_key, manifest, unique_id,
+                      traits_mac, pdf_mac)
 VALUES (:id, :account, :key_mac, :content_sha256, :patient, :kind, :document_type, :document_date, :replaces,
-        :mapping_pack, :findings, :accepted_at, :key_id, :wrapped_key, :manifest, :unique_id)
+        :mapping_pack, :findings, :accepted_at, :key_id, :wrapped_key, :manifest, :unique_id,
+        :traits_mac, :pdf_mac)
 
 -- name: document_get
 SELECT * FROM document WHERE id = :id
+
+-- name: document_of_other_patient
+SELECT id FROM document WHERE pdf_mac = :pdf_mac AND traits_mac IS NOT :traits_mac LIMIT 1
+
+-- name: document_last_traits
+SELECT traits_mac FROM document WHERE account = :account AND patient = :patient AND traits_mac IS NOT NULL
+ORDER BY accepted_at DESC, rowid DESC LIMIT 1
 
 -- name: document_named
 SELECT * FROM document WHERE account = :account AND (id = :name OR unique_id = :name) LIMIT 1
