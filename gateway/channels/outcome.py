@@ -60,7 +60,9 @@ class Channel(Protocol):
         ...
 
     async def resolve(self, package: Package) -> Outcome:
-        """Was it accepted? ACCEPTED or TRANSIENT (proven not there) with evidence, IN_DOUBT without."""
+        """Was it accepted? With evidence ACCEPTED, TRANSIENT (proven not there) or PERMANENT (something else is
+        there in its place); IN_DOUBT without.
+        """
         ...
 
     async def aclose(self) -> None:

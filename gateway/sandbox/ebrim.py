@@ -145,6 +145,16 @@ def read_submission(request: Element) -> Submission:
     return submission
 
 
+def read_entry(element: Element) -> RegistryObject:
+    """Read one rim:ExtrinsicObject that was checked when it was stored."""
+    return _read_entry(Submission(), element)
+
+
+def slots_of(element: Element) -> list[tuple[str, tuple[str, ...]]]:
+    """Names and values of the slots of an element, in order, repeated ones included."""
+    return list(_slots(element))
+
+
 def _read_child(submission: Submission, packages: dict[str, RegistryObject], child: Element) -> None:
     name = local(child)
     if name == "RegistryPackage":

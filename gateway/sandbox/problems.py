@@ -22,6 +22,11 @@ DEPRECATED = "XDSRegistryDeprecatedDocumentError"
 CONTENT = "InvalidDocumentContent"
 UNRESOLVED = "UnresolvedReferenceException"
 POLICY = "LocalPolicyRestrictionError"
+REGISTRY = "XDSRegistryError"
+UNKNOWN_QUERY = "XDSUnknownStoredQuery"
+MISSING_PARAMETER = "XDSStoredQueryMissingParam"
+PARAMETER_NUMBER = "XDSStoredQueryParamNumber"
+NOT_SINGLE_PATIENT = "XDSResultNotSinglePatient"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from gateway.sandbox.dmp.store import (
     DmpPatient,
     DmpStore,
     DmpSubmission,
+    Question,
     Reception,
 )
 from gateway.sandbox.faults import Faults
@@ -49,6 +50,10 @@ class DmpView:
     def receptions(self, set_unique_id: str | None = None) -> list[Reception]:
         """Every physical arrival of a set (or of all), accepted, refused or struck by a fault."""
         return self._store.receptions(set_unique_id)
+
+    def questions(self) -> list[Question]:
+        """Every stored query (TD3.1), oldest first."""
+        return self._store.questions()
 
     def set_patient(self, matricule: str, oid: str, *, status: str = "active", authorisation: str = VALID) -> None:
         """Say what the DMP of a patient is: `status` active, closed or absent; `authorisation` VALIDE or not."""

@@ -338,10 +338,75 @@ async def test_doubt_settled_by_posting_the_same_set_again(live: World, kind: st
     assert len(stored) == 1
 
 
-@pytest.mark.parametrize(("policy", "reason"), [("query", "DMP-NEEDS-QUERY"), ("human", "DMP-NEEDS-HUMAN")])
-async def test_doubt_without_evidence_stays(live: World, policy: str, reason: str) -> None:
-    outcome = await live.resolve(live.dmp(), in_doubt=policy)
+async def test_doubt_left_to_a_person_stays(live: World) -> None:
+    outcome = await live.resolve(live.dmp(), in_doubt="human")
+    assert (outcome.verdict, outcome.reason) == (Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN")
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "reason"),
+    [
+        ("drop_after_data", Verdict.ACCEPTED, "DMP-FOUND"),
+        ("drop_before_store", Verdict.TRANSIENT, "DMP-NOT-THERE"),
+    ],
+)
+async def test_doubt_settled_by_a_query(live: World, kind: str, verdict: Verdict, reason: str) -> None:
+    package = live.dmp()
+    assert isinstance(package.context, DmpContext)
+    live.sandbox.faults.set("dmp", kind)
+    assert (await live.feed(package)).verdict is Verdict.IN_DOUBT
+    outcome = await live.resolve(package)
+    assert (outcome.verdict, outcome.reason) == (verdict, reason)
+    stored = [d for d in live.sandbox.dmp.documents() if d.unique_id == package.context.document_id]
+    assert outcome.reference == (stored[0].entry_uuid if stored else None)
+    assert len(live.sandbox.dmp.receptions(package.context.submission_set_id)) == 1  # asked, not sent again
+
+
+async def test_no_search_without_a_doubt(live: World) -> None:
+    """EX_3.1-2030 forbids a search after each feed."""
+    before = len(live.sandbox.dmp.questions())
+    await live.feed(live.dmp())
+    live.sandbox.faults.set("dmp", "reject")
+    await live.feed(live.dmp())
+    assert len(live.sandbox.dmp.questions()) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("busy", "DMP-HTTP-503"), ("unavailable", "DMP-CONNECT")], ids=["busy", "unavailable"]
+)
+async def test_a_query_without_answer_leaves_the_doubt(live: World, kind: str, reason: str) -> None:
+    package = live.dmp()
+    live.sandbox.faults.set("dmp", "drop_after_data")
+    await live.feed(package)
+    live.sandbox.faults.set("dmp", kind)
+    outcome = await live.resolve(package)
     assert (outcome.verdict, outcome.reason) == (Verdict.IN_DOUBT, reason)
+    assert (await live.resolve(package)).reason == "DMP-FOUND"
+
+
+async def test_a_query_refused_leaves_the_doubt(live: World) -> None:
+    package = live.dmp()
+    assert isinstance(package.context, DmpContext)
+    patient = (package.context.ins, package.context.ins_oid)
+    live.sandbox.faults.set("dmp", "drop_after_data")
+    await live.feed(package)
+    live.sandbox.dmp.set_patient(*patient, status="closed")
+    outcome = await live.resolve(package)
+    live.sandbox.dmp.set_patient(*patient)
+    assert (outcome.verdict, outcome.reason) == (Verdict.IN_DOUBT, "DMP-QUERY-REFUSED")
+    assert "XDSUnknownPatientId" in outcome.text
+
+
+async def test_the_entry_of_a_document_is_found_by_its_unique_id(live: World) -> None:
+    package = live.dmp()
+    assert isinstance(package.context, DmpContext)
+    channel = live.dmp_channel()
+    assert await channel.find(package, package.context.document_id) == ()
+    await channel.send(package, live.commit)
+    found = await channel.find(package, package.context.document_id)
+    await channel.aclose()
+    assert not isinstance(found, Outcome)
+    assert [entry.entry_uuid for entry in found] == [package.context.document_entry]
 
 
 async def test_duplicate_set_on_a_plain_send_is_a_doubt_not_a_success(live: World) -> None:
@@ -439,3 +504,28 @@ def other_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Worl
 async def test_other_modes_and_profiles(other_world: World) -> None:
     outcome = await other_world.feed(other_world.dmp(), vihf_version="4.0")
     assert (outcome.verdict, outcome.reason, outcome.text) == (Verdict.ACCEPTED, "DMP-SUCCESS", "")
+
+
+async def test_other_modes_settle_a_doubt(other_world: World) -> None:
+    package = other_world.dmp()
+    assert isinstance(package.context, DmpContext)
+    for kind, reason in (("drop_before_store", "DMP-NOT-THERE"), ("drop_after_data", "DMP-FOUND")):
+        other_world.sandbox.faults.set("dmp", kind)
+        assert (await other_world.feed(package)).verdict is Verdict.IN_DOUBT
+        outcome = await other_world.resolve(package)
+        assert (outcome.reason, outcome.text) == (reason, "")
+    assert outcome.reference == package.context.document_entry
+
+
+async def test_direct_authentication_compares_the_content(other_world: World) -> None:
+    package = other_world.dmp()
+    assert isinstance(package.context, DmpContext)
+    await other_world.feed(package)
+    changed = replace(
+        package, parts=tuple(replace(p, data=p.data + b" ") if p.name == "document" else p for p in package.parts)
+    )
+    outcome = await other_world.resolve(changed)
+    if package.context.mode == "direct":
+        assert (outcome.verdict, outcome.reason) == (Verdict.PERMANENT, "DMP-OTHER-HASH")
+    else:  # references only: the DMP says no hash
+        assert (outcome.verdict, outcome.reason) == (Verdict.ACCEPTED, "DMP-FOUND")

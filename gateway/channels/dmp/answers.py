@@ -122,6 +122,11 @@ def read_registry(payload: Element) -> RegistryResponse:
     """A `rs:RegistryResponse`. Raises AnswerError on anything else, an unknown status included."""
     if payload.tag != f"{{{RS}}}RegistryResponse":
         raise AnswerError("rs:RegistryResponse expected")
+    return read_status(payload)
+
+
+def read_status(payload: Element) -> RegistryResponse:
+    """Status and errors of a registry's answer, whatever its element. Raises AnswerError on an unknown status."""
     status = _local(payload.get("status"))
     if status not in {"Success", "Failure", "PartialSuccess"}:
         raise AnswerError("unknown registry status")

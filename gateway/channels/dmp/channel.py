@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from lxml import etree
 
-from gateway.channels.dmp import answers, classify
+from gateway.channels.dmp import answers, classify, registry
 from gateway.channels.dmp.http import Exchange, HttpAnswer, HttpClient
 from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
 from gateway.channels.tls import client_context
 from gateway.clock import Clock, Randomness
 from gateway.errors import ConfigError
 from gateway.package import dmp as dmp_package
-from gateway.package import mtom, vihf
+from gateway.package import mtom, query, vihf
 from gateway.package.keys import SigningKeys, load_signing_keys
 from gateway.package.mtom import HttpBody
 from gateway.package.types import DmpContext, Package
@@ -73,22 +73,38 @@ class DmpChannel:
         return self._settled(await self._post_feed(ready, body, message_id, context), context)
 
     async def resolve(self, package: Package) -> Outcome:
-        """Was the set accepted? To be called for a delivery that had begun to transmit, and for no other.
+        """Was the document accepted? To be called for a delivery that had begun to transmit, and for no other.
 
-        With `in_doubt = "resend"` the identical set is posted again: Success means that it was not there and is
-        now, the duplicate error about the set means that it was. Any other answer leaves the doubt. With `query`
-        (needs the registry query ITI-18, not built yet) and `human` the doubt stays, with the reason.
+        `query`: the registry is asked for the document by its uniqueId (GetDocuments, TD3.1), and only here, after a
+        lost answer: EX_3.1-2030 forbids a search after each feed. `registry.evidence` says what its answer proves.
+        `resend`: the identical set is posted again: Success means that it was not there and is now, the duplicate
+        error about the set means that it was. `human`: the doubt stays. Whatever proves nothing leaves the doubt,
+        with its reason.
         """
         context = _context(package)
-        if self._settings.in_doubt != "resend":
-            reason = "DMP-NEEDS-QUERY" if self._settings.in_doubt == "query" else "DMP-NEEDS-HUMAN"
-            return Outcome(Verdict.IN_DOUBT, reason, reference=context.submission_set_id, host=self._host)
+        if self._settings.in_doubt == "human":
+            return Outcome(Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN", reference=context.submission_set_id, host=self._host)
         ready = self._prepare(package)
         if isinstance(ready, Outcome):
             return _still_in_doubt(ready)
+        if self._settings.in_doubt == "query":
+            return await self._evidence(ready, package, context)
         body, message_id = self._feed(package, context, ready.keys)
         outcome = self._settled(await self._post_feed(ready, body, message_id, context), context)
         return outcome if outcome.verdict is Verdict.ACCEPTED else _still_in_doubt(outcome)
+
+    async def find(self, package: Package, unique_id: str) -> tuple[registry.Entry, ...] | Outcome:
+        """The entries that the DMP holds under a document's uniqueId, by the identity of `package` (TD3.1b).
+
+        All metadata in direct mode; in indirect mode, which may only look for references, entryUUIDs. An Outcome
+        that is never ACCEPTED when the registry could not be asked or refused.
+        """
+        context = _context(package)
+        ready = self._prepare(package)
+        if isinstance(ready, Outcome):
+            return ready
+        answer = await self._query(ready, context, unique_id)
+        return answer if isinstance(answer, Outcome) else answer.entries
 
     def _settled(self, outcome: Outcome, context: DmpContext) -> Outcome:
         """The duplicate of our own set turned into evidence, where the policy says so."""
@@ -203,6 +219,39 @@ class DmpChannel:
             return classify.accepted(context, self._host)
         return classify.from_errors(response.errors, context, self._host)
 
+    # ------------------------------------------------------------------------------------------------ ITI-18
+
+    async def _evidence(self, ready: _Ready, package: Package, context: DmpContext) -> Outcome:
+        answer = await self._query(ready, context, context.document_id)
+        if isinstance(answer, Outcome):
+            return _still_in_doubt(answer)
+        return registry.evidence(answer, context, package.part("document").data, self._host)
+
+    async def _query(self, ready: _Ready, context: DmpContext, unique_id: str) -> registry.Answer | Outcome:
+        """GetDocuments of one document; the Outcome says why there is no answer to it."""
+        message_id = f"urn:uuid:{self._ids.uuid()}"
+        body = query.request(
+            query.get_documents([unique_id], "LeafClass" if context.mode == "direct" else "ObjectRef"),
+            to=self._url("registry"),
+            message_id=message_id,
+            assertion=self._assertion(context, ready.keys, self._clock.now()),
+        )
+        answer = await self._exchange(ready, "registry", body, fed=False)
+        return answer if isinstance(answer, Outcome) else self._read_query(answer, message_id, context)
+
+    def _read_query(self, answer: HttpAnswer, message_id: str, context: DmpContext) -> registry.Answer | Outcome:
+        try:
+            payload = answers.read_envelope(answer.content_type, answer.data, message_id)
+            fault = answers.read_fault(payload)
+            if fault is not None:
+                return _about_query(classify.from_fault(fault, context, self._host))
+            found = registry.read_answer(payload)
+        except answers.AnswerError as unreadable:
+            if answer.status != 200:
+                return classify.from_status(answer.status, answer.retry_after, self._host, fed=False)
+            return Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", str(unreadable)[:200], host=self._host)
+        return registry.refusal(found, context, self._host) or found
+
     async def _exchange(self, ready: _Ready, service: str, body: HttpBody, *, fed: bool) -> HttpAnswer | Outcome:
         import httpx2
 
@@ -217,6 +266,11 @@ def _context(package: Package) -> DmpContext:
     if not isinstance(package.context, DmpContext):
         raise TypeError("not a DMP package")
     return package.context
+
+
+def _about_query(outcome: Outcome) -> Outcome:
+    """A permanent refusal named as that of a query: the advice for a refused feed would mislead."""
+    return outcome if outcome.verdict is not Verdict.PERMANENT else replace(outcome, reason=registry.REFUSED)
 
 
 def _still_in_doubt(outcome: Outcome) -> Outcome:

@@ -1,4 +1,4 @@
-"""Answers of ITI-41: rs:RegistryResponse with IHE's error codes only (spec dmp §3.5)."""
+"""Status and errors of an answer: IHE's codes only (spec dmp §3.5)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ ERROR = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Error"
 
 
 def write_response(body: Element, problems: Sequence[Problem]) -> None:
-    """Success without problems, else Failure with one RegistryError each."""
-    response = etree.SubElement(body, f"{{{RS}}}RegistryResponse", nsmap={"rs": RS})
+    """The answer of ITI-41: Success without problems, else Failure with one RegistryError each."""
+    write_status(etree.SubElement(body, f"{{{RS}}}RegistryResponse", nsmap={"rs": RS}), problems)
+
+
+def write_status(response: Element, problems: Sequence[Problem]) -> None:
+    """The status attribute and, with problems, the list of errors: what every registry answer begins with."""
     response.set("status", FAILURE if problems else SUCCESS)
     if not problems:
         return
-    errors = etree.SubElement(response, f"{{{RS}}}RegistryErrorList")
+    errors = etree.SubElement(response, f"{{{RS}}}RegistryErrorList", nsmap={"rs": RS})
     errors.set("highestSeverity", ERROR)
     for problem in problems:
         row = etree.SubElement(errors, f"{{{RS}}}RegistryError")

@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS reception (
   codes TEXT NOT NULL, request_sha256 TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS reception_by_set ON reception (set_unique_id);
+CREATE TABLE IF NOT EXISTS question (
+  id INTEGER PRIMARY KEY, query_id TEXT NOT NULL, asked_at TEXT NOT NULL,
+  results INTEGER NOT NULL, codes TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS seen (
   kind TEXT NOT NULL CHECK (kind IN ('assertion', 'message')), id TEXT NOT NULL, at TEXT NOT NULL,
   PRIMARY KEY (kind, id)

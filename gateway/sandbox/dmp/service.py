@@ -14,6 +14,7 @@ from gateway.sandbox.certificates import is_client_certificate, person_of, struc
 from gateway.sandbox.dmp.mtom import MtomError, read_request
 from gateway.sandbox.dmp.soap import Request, SoapFault, read_envelope, write_envelope, write_fault
 from gateway.sandbox.dmp.store import DmpStore
+from gateway.sandbox.dmp.stored_query import StoredQuery
 from gateway.sandbox.dmp.submit import Submit, SubmitPolicy
 from gateway.sandbox.dmp.td02 import ExistenceTest
 from gateway.sandbox.dmp.transactions import Answer, Call, Transaction
@@ -87,6 +88,7 @@ class DmpService:
         transactions: tuple[Transaction, ...] = (
             Submit(store, SubmitPolicy(signature, options.unknown_patient), randomness),
             ExistenceTest(store, clock, randomness, options.unknown_patient),
+            StoredQuery(store, options.unknown_patient),
         )
         self._transactions = {(item.path, item.action): item for item in transactions}
 

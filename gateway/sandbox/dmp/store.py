@@ -20,7 +20,8 @@ VALID = "VALIDE"
 _DOCUMENT = (
     "d.entry_uuid, d.logical_id, d.version, d.unique_id, d.hash, d.size, d.mime, d.status, d.is_signature,"
     " d.title, d.type_code, d.class_code, d.creation_time, d.confidentiality, d.cda_set_id, d.cda_version,"
-    " d.metadata, d.content, s.unique_id, s.matricule, s.oid, s.author_id"
+    " d.metadata, d.content, s.unique_id, s.matricule, s.oid, s.author_id,"
+    " s.structure"
 )
 _FROM = "FROM document d JOIN submission s ON s.id = d.submission_id"
 
@@ -61,6 +62,7 @@ class DmpDocument:
     matricule: str
     oid: str
     author_id: str
+    structure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,16 @@ class Reception:
     outcome: str
     codes: tuple[str, ...]
     request_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One stored query: its id, how many entries it was answered, and the errors."""
+
+    query_id: str
+    asked_at: str
+    results: int
+    codes: tuple[str, ...]
 
 
 class DmpStore:
@@ -297,6 +309,18 @@ class DmpStore:
             Reception(str(row[0]), str(row[1]), str(row[2]), tuple(json.loads(str(row[3]))), str(row[4]))
             for row in self._rows(sql, set_unique_id)
         ]
+
+    # -- queries
+
+    def add_question(self, query_id: str, results: int, codes: Sequence[str]) -> None:
+        """Count one stored query."""
+        at = self._clock.now().isoformat()
+        self._rows("INSERT INTO question VALUES (NULL, ?, ?, ?, ?)", query_id, at, results, json.dumps(codes))
+
+    def questions(self) -> list[Question]:
+        """Stored queries, oldest first."""
+        rows = self._rows("SELECT query_id, asked_at, results, codes FROM question ORDER BY id")
+        return [Question(str(row[0]), str(row[1]), int(str(row[2])), tuple(json.loads(str(row[3])))) for row in rows]
 
 
 def _document(row: tuple[object, ...]) -> DmpDocument:

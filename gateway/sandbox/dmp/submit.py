@@ -12,6 +12,7 @@ from gateway.sandbox import ebrim
 from gateway.sandbox.cda import CdaHeader, read_header
 from gateway.sandbox.crosscheck import cross_check
 from gateway.sandbox.dmp.package import Package, read_package, sha1
+from gateway.sandbox.dmp.patients import check_patient
 from gateway.sandbox.dmp.registry import write_response
 from gateway.sandbox.dmp.rules import (
     author_of,
@@ -20,14 +21,14 @@ from gateway.sandbox.dmp.rules import (
     patient_of,
     structure_of_author,
 )
-from gateway.sandbox.dmp.store import VALID, DmpStore, NewDocument, NewSubmission
+from gateway.sandbox.dmp.store import DmpStore, NewDocument, NewSubmission
 from gateway.sandbox.dmp.transactions import Answer, Call
 from gateway.sandbox.dmp.versions import check_unique, check_versions
 from gateway.sandbox.dmp.vihf_content import Vihf
 from gateway.sandbox.dmp.xades import SignaturePolicy, SignedSet, check_signature
 from gateway.sandbox.ebrim import RegistryObject
 from gateway.sandbox.metadata import check_entry, check_set, is_signature
-from gateway.sandbox.problems import CONTENT, POLICY, REPOSITORY, UNKNOWN_PATIENT, Problem
+from gateway.sandbox.problems import CONTENT, REPOSITORY, Problem
 from gateway.sandbox.xml import Element, XmlError
 
 ACTION = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
@@ -136,18 +137,7 @@ class Submit:
     def _check_patient(self, package: Package) -> list[Problem]:
         found = package.submission.set
         patient = patient_of(found, ebrim.SET_PATIENT) if found is not None else None
-        if patient is None:
-            return []
-        known = self._store.patient(patient.id, patient.oid)
-        if known is None:
-            exists = self._policy.unknown_patient == "exists"
-            return [] if exists else [Problem(UNKNOWN_PATIENT, "patientId", "aucun DMP pour cet INS")]
-        if known.status != "active":
-            what = "DMP fermé" if known.status == "closed" else "aucun DMP pour cet INS"
-            return [Problem(UNKNOWN_PATIENT, "patientId", what)]
-        if known.authorisation != VALID:
-            return [Problem(POLICY, "patientId", "opposition du patient : autorisation non valide")]
-        return []
+        return check_patient(self._store, patient, self._policy.unknown_patient) if patient is not None else []
 
     def _keep(self, package: Package, headers: dict[str, CdaHeader]) -> None:
         submission_set = package.submission.set

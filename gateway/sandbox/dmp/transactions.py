@@ -1,6 +1,6 @@
 """What a transaction of the DMP is, and what every one of them is given.
 
-Another transaction (ITI-18, ITI-43, ITI-57) is one more object with these attributes, added to the table
+Another transaction (ITI-43, ITI-57) is one more object with these attributes, added to the table
 in `service.py`.
 """
 
