@@ -85,13 +85,13 @@ def _document(
     )
 
 
-def sections(oids: Mapping[str, str]) -> tuple[dict[str, SectionDef], dict[str, tuple[str, ...]]]:
 def format_of(table: Mapping[str, Any]) -> Code:
     """The format of a document at level 1."""
     code, system, display = (field(table, f"format_{name}", "documents.toml", "level1") for name in _FORMAT)
     return Code(str(code), str(system), str(display))
 
 
+def sections(oids: Mapping[str, str]) -> tuple[dict[str, SectionDef], dict[str, tuple[str, ...]]]:
     """Sections by key, and their order in each kind of document."""
     tables = toml("sections.toml")
     found = {key: _section(key, table, oids["LOINC"]) for key, table in tables.get("section", {}).items()}
