@@ -31,6 +31,11 @@ EXPLAINED = (
     '"INS-NIR-TEST"]] is not in http://hl7.org/fhir/ValueSet/identifier-type (extensible)',
     '"INS-NIR-DEMO"]] is not in http://hl7.org/fhir/ValueSet/identifier-type (extensible)',
 )
+# A practice may well have quotes in its name: the rule says « probably ».
+QUOTED = (
+    "Use of quotes at the beginning of a name are probably not correct",
+    "Use of quotes at the end of a name are probably not correct",
+)
 PREFLIGHT = {"CDA-011", "CDA-013", "CDA-024"}  # test INS whose key warns; no INS; no médecin traitant
 
 
@@ -43,8 +48,9 @@ def kit(shared: Path) -> Kit:
 @pytest.mark.timeout(1800)
 @examples(SHORT)
 @given(document=documents())
-def test_the_kit_has_not_even_a_warning(kit: Kit, document: ClinicalDocument) -> None:
-    assert kit.check(cda_render(document, TERMS)) == []
+def test_the_kit_finds_no_error_and_no_unexplained_warning(kit: Kit, document: ClinicalDocument) -> None:
+    found = kit.check(cda_render(document, TERMS))
+    assert [f for f in found if f.severity is Severity.ERROR or not any(text in f.message for text in QUOTED)] == []
 
 
 @pytest.mark.slow
