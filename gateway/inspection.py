@@ -30,6 +30,7 @@ def inspect_settings(settings: Settings) -> list[Finding]:
     found = [*_trust_space(settings), *_private("sealing.key_file", settings.sealing.key_file)]
     found += _private("journal.key_file", settings.journal.key_file)
     found += _store_place(settings)
+    found += [*_tables(), *_kits(settings)]
     for account in settings.account:
         found += _account(account)
     return found
@@ -64,6 +65,25 @@ def _trust_space(settings: Settings) -> Iterator[Finding]:
         if not trust_list.allows(account.mailbox):
             message = "La boîte de ce compte n'est pas dans un domaine de l'espace de confiance."
             yield error("CFG-106", f"/account/{place}/mailbox", message, "Corriger l'adresse ou la liste.")
+
+
+def _tables() -> Iterator[Finding]:
+    """Tables that are not those of the pack: meant by whoever changed them, or damaged."""
+    from gateway import terminology
+
+    for name in terminology.altered_files():
+        message = "Cette table de correspondance n'est pas celle du lot livré."
+        advice = "Si le changement est voulu, refaire son empreinte au manifeste ; sinon réinstaller."
+        yield warning("CFG-112", f"/mappings/{name}", message, advice, "mappings/manifest.toml")
+
+
+def _kits(settings: Settings) -> Iterator[Finding]:
+    from gateway.validate import kits
+
+    try:
+        kits.required(settings.validation)
+    except GatewayError as fault:
+        yield error(fault.code, "/validation", fault.message, fault.advice)
 
 
 def _private(name: str, path: Path) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import config, demo, doctor, documents, inspect, journal, queue, run, sandbox, validate
+from gateway.cli import config, demo, doctor, documents, inspect, journal, mapping, queue, run, sandbox, validate
 from gateway.cli.output import exit_status, print_json, say
 from gateway.errors import GatewayError, InputError
 
@@ -29,6 +29,7 @@ doctor.register(app)
 inspect.register(app)
 validate.register(app)
 app.add_typer(config.app, name="config")
+app.add_typer(mapping.app, name="mapping")
 
 
 def _version(wanted: bool) -> None:

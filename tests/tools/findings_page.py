@@ -70,6 +70,7 @@ SEVERITIES = {
     "_Fault": "error",
     "found": "error",
     "Must": "error",
+    "make": "error/warning",
 }
 """What a call makes when nothing beside it says otherwise: the helpers of several rooms, by name."""
 _SAID_LATER = frozenset({"message", "advice", "why"})
