@@ -81,12 +81,12 @@ class Terminology:
             raise tables.missing(f"document « {kind} »")
         return found
 
-    def section(self, key: str) -> SectionDef:
-        """A section by key. Raises MappingError `MAP-002`."""
     def level1(self, kind: str) -> DocumentDef:
         """The same kind of document as a PDF: other template and format. Raises MappingError `MAP-002`."""
         return replace(self.document(kind), template_id=self.pdf_template, format_code=self.pdf_format)
 
+    def section(self, key: str) -> SectionDef:
+        """A section by key. Raises MappingError `MAP-002`."""
         if key not in self._sections:
             raise tables.missing(f"section « {key} »")
         return self._sections[key]
