@@ -36,7 +36,7 @@ def write_header(scope: Scope, document: Element, header: Header) -> None:
         _medecin_traitant(scope, document, header.medecin_traitant)
     _service(scope, document, header)
     if header.replaces is not None:
-        _replaced(document, header, header.replaces)
+        _replaced(document, header.replaces)
     _encounter(scope, document, header)
 
 
@@ -108,11 +108,10 @@ def _service(scope: Scope, document: Element, header: Header) -> None:
     write_entity(scope, performer, "assignedEntity", header.author, header.practice_setting)
 
 
-def _replaced(document: Element, header: Header, former: DocumentRef) -> None:
-    """The version that this one replaces; the set is the same (CDA R2 §4.3.2)."""
+def _replaced(document: Element, former: DocumentRef) -> None:
+    """The version that this one replaces: of the same set, which the closed content of CI-SIS wants left unsaid."""
     parent = add(add(document, "relatedDocument", typeCode="RPLC"), "parentDocument")
     add(parent, "id", root=former.id)
-    add(parent, "setId", root=header.set_id)
     add(parent, "versionNumber", value=str(former.version))
 
 
