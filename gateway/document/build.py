@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.document import build_care as care
 from gateway.document import build_clinical as clinical
+from gateway.document import build_exam as exam
 from gateway.document import build_measures as measures
 from gateway.document.build_codes import check
 from gateway.document.build_frame import Frame
@@ -34,10 +35,10 @@ def build(
     unknown = check(submission, terminology)
     if unknown:
         raise InputError(unknown)
-    frame = Frame(submission, terminology, claimed_mode or submission.access.mode.value)
     if isinstance(submission, Level1):
         header = build_header(Frame(submission, terminology, ""), account, ids, software)
         return ClinicalDocument(header, (), submission.pdf)
+    frame = Frame(submission, terminology, claimed_mode or submission.access.mode.value)
     header = build_header(frame, account, ids, software)
     sections = _sections(frame, header)
     order = terminology.order[header.kind]
@@ -55,6 +56,7 @@ def _sections(frame: Frame, header: Header) -> dict[str, Section]:
         clinical.problems(frame),
         care.evolution(frame, taken),
         clinical.functional_status(frame, taken),
+        exam.physical_exam(frame),
         clinical.vital_signs(frame, taken),
         clinical.results(frame, taken),
         care.acts(frame),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
 
 from gateway.document import build_letters as letters
 from gateway.document import build_measures as measures
 from gateway.document import build_words as words
+from gateway.document import model
 from gateway.document.build_codes import goals_start
 from gateway.document.build_frame import Frame, items, labelled, paragraph
 from gateway.document.model import (
@@ -26,6 +29,8 @@ from gateway.records.clinical import (
     AdverseEvent,
     Assessment,
     Goal,
+    GoalTarget,
+    Measure,
     Plan,
     RedFlags,
     ReorientationLetter,
@@ -180,7 +185,31 @@ def care_plan(frame: Frame) -> Section | None:
 
 def _goal(frame: Frame, place: int, goal: Goal) -> GoalEntry:
     """A goal runs from the assessment: this one, or the one at the beginning of the period of a summary."""
-    return GoalEntry(f"objectif-{place}", goal.text, goals_start(frame.clinical), goal.due, goal.reached)
+    aim = _aim(frame, goal.target) if goal.target else None
+    return GoalEntry(f"objectif-{place}", goal.text, goals_start(frame.clinical), goal.due, goal.reached, aim)
+
+
+_AT_BEST: dict[str, Literal["<=", ">=", "="]] = {"low": "<=", "high": ">=", "none": "="}
+"""A goal is reached at most or at least at its target, as less or more is better."""
+_SIGNS = {"<=": "≤", ">=": "≥", "=": "="}
+
+
+def _aim(frame: Frame, target: GoalTarget) -> model.GoalTarget:
+    known, place = frame.terms.measure(target.code), words.where(target, frame.terms)
+    like = Measure.model_validate(target.model_dump())
+    concept = frame.terms.measure_concept(like)
+    named = replace(concept, text=f"{concept.text} ({place})") if place else concept
+    unit = None if known is not None and known.ucum is None else target.unit
+    return model.GoalTarget(named, _AT_BEST[known.better if known else "none"], target.value, unit)
+
+
+def _aimed(frame: Frame, goal: Goal) -> str:
+    """The target in words: `Douleur, échelle numérique ≤ 2/10`."""
+    if goal.target is None:
+        return ""
+    aim, known = _aim(frame, goal.target), frame.terms.measure(goal.target.code)
+    value = words.said(aim.value, goal.target.unit, known, frame.terms)
+    return f"{aim.concept.text} {_SIGNS[aim.comparator]}{words.NBSP}{value}"
 
 
 def _goal_table(goals: Sequence[tuple[int, Goal]], frame: Frame) -> Table | None:
@@ -190,12 +219,13 @@ def _goal_table(goals: Sequence[tuple[int, Goal]], frame: Frame) -> Table | None
     rows = tuple(
         (
             Span(goal.text, f"objectif-{place}"),
+            Span(_aimed(frame, goal)),
             Span(words.day(goal.due) if goal.due else ""),
             Span(reached[goal.reached]),
         )
         for place, goal in goals
     )
-    return words.without_empty(Table(("Objectif", "Échéance", "Atteint"), rows))
+    return words.without_empty(Table(("Objectif", "Cible", "Échéance", "Atteint"), rows))
 
 
 def _plan(frame: Frame, plan: Plan) -> Iterator[Block | None]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from gateway.document import build_letters as letters
 from gateway.document import build_measures as measures
 from gateway.document import build_words as words
+from gateway.document.build_exam import coded
 from gateway.document.build_frame import Frame, items, labelled, paragraph
 from gateway.document.model import (
     ActEntry,
-    Code,
     Concept,
     FunctionEntry,
     Items,
@@ -20,7 +20,7 @@ from gateway.document.model import (
     Table,
 )
 from gateway.records.access import Access, AccessMode
-from gateway.records.clinical import Assessment, Coding, Problem, TreatmentSummary
+from gateway.records.clinical import Assessment, Problem, TreatmentSummary
 
 _DIRECT = frozenset({AccessMode.DIRECT_CPTS, AccessMode.DIRECT_STRUCTURE})
 
@@ -70,12 +70,11 @@ def _rank(frame: Frame, access: Access) -> str:
 
 
 def complaint(frame: Frame) -> Section | None:
-    """The region treated."""
-    site = frame.clinical.body_site
-    if site is None:
-        return None
-    place = words.join((site.label, words.side(site.side, frame.terms)), ", ")
-    return frame.section("complaint", (labelled("Région", place, "region"),))
+    """The patient's complaint and the region treated."""
+    said, site = frame.clinical.complaint, frame.clinical.body_site
+    place = words.join((site.label, words.side(site.side, frame.terms)), ", ") if site else None
+    title = "Plainte principale et région traitée" if said else None
+    return frame.section("complaint", (paragraph(said, "plainte"), labelled("Région", place, "region")), title=title)
 
 
 def history(frame: Frame) -> Section | None:
@@ -124,7 +123,7 @@ def problems(frame: Frame) -> Section | None:
 
 
 def _problem(frame: Frame, position: int, problem: Problem) -> ProblemEntry:
-    code = _coding(frame, problem.code)
+    code = coded(problem.code, frame.terms)
     return ProblemEntry(
         anchor=f"probleme-{position}",
         concept=Concept(problem.label, None, code, (code,) if code else ()),
@@ -133,11 +132,6 @@ def _problem(frame: Frame, position: int, problem: Problem) -> ProblemEntry:
         side=frame.terms.side(problem.side),
         note=problem.note,
     )
-
-
-def _coding(frame: Frame, coding: Coding | None) -> Code | None:
-    """A code typed by the user goes as it was typed, with its own label."""
-    return None if coding is None else Code(coding.code, frame.terms.oids[coding.system], coding.label)
 
 
 def _problem_table(frame: Frame, listed: Sequence[tuple[int, Problem]]) -> Table | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from gateway.document import build_words as words
+from gateway.document import comparison as changed
 from gateway.document.build_frame import Frame
 from gateway.document.build_header import midnight
 from gateway.document.model import MeasureEntry, Span, Table
@@ -52,7 +54,7 @@ def _all(frame: Frame, records: Iterable[Measure], reference: Reference, at: dat
 def _entry(
     frame: Frame, record: Measure, known: MeasureDef | None, anchor: str, reference: Reference, at: datetime
 ) -> MeasureEntry:
-    answer = known.answers.get(record.value) if known else None
+    answer = known.answers.get(record.value) if known and record.value is not None else None
     coded = answer.code if answer else None
     return MeasureEntry(
         anchor=anchor,
@@ -60,7 +62,7 @@ def _entry(
         category=known.category if known else "result",
         concept=frame.terms.measure_concept(record),
         value=None if coded else record.value,
-        unit=None if known is not None and known.ucum is None else record.unit,
+        unit=None if coded or (known is not None and known.ucum is None) else record.unit,
         effective=at,
         answer=coded,
         side=frame.terms.side(record.side),
@@ -69,6 +71,7 @@ def _entry(
         aid=record.aid,
         raw=record.raw,
         reference=reference,
+        not_done=record.not_done,
     )
 
 
@@ -145,17 +148,20 @@ def _cell(frame: Frame, one: Taken | None) -> str:
 def _evolution(frame: Frame, initial: Taken | None, final: Taken | None) -> str:
     if initial is None or final is None or initial.record.unit != final.record.unit:
         return ""
-    sense = frame.terms.label("better", _sense(initial, final))
+    first, last, known = initial.record.value, final.record.value, final.known
+    if first is None or last is None:
+        return ""
+    sense = frame.terms.label("better", changed.sense(known, first, last))
     if final.entry.answer is not None or initial.entry.answer is not None:
         return sense
-    return f"{words.change(initial.record, final.record, frame.terms)} ({sense})"
+    shown = words.change(first, last, final.record.unit, frame.terms)
+    return f"{shown} ({words.join((sense, _importance(frame, known, first, last)), ', ')})"
 
 
-def _sense(initial: Taken, final: Taken) -> str:
-    difference = final.record.value - initial.record.value
-    if difference == 0:
-        return "same"
-    better = final.known.better if final.known else "none"
-    if better == "none":
-        return "changed"
-    return "better" if (difference > 0) == (better == "high") else "worse"
+def _importance(frame: Frame, known: MeasureDef | None, first: Decimal, last: Decimal) -> str | None:
+    """Whether the improvement counts for a patient, with the threshold: only where a source gives one."""
+    found = changed.importance(known, first, last)
+    if found is None or known is None or known.important is None:
+        return None
+    threshold = words.distance(known.important, known.ucum, frame.terms)
+    return f"{frame.terms.label('importance', found)} : {threshold}"

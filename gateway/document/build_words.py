@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gateway.document.model import Table
 
 if TYPE_CHECKING:
-    from gateway.records.clinical import Measure, Side
+    from gateway.records.clinical import ExamFinding, GoalTarget, Measure, Side
     from gateway.terminology import MeasureDef, Terminology
 
 NBSP = "\u00a0"
@@ -39,31 +39,40 @@ def amount(value: Decimal, unit: str | None, terminology: Terminology) -> str:
 
 
 def measured(record: Measure, known: MeasureDef | None, terminology: Terminology) -> str:
-    """A measured value as a reader understands it: `6/10`, `53,5 cm`, `1+ (1,5/4)`, `risque moyen`."""
-    if known is not None and record.value in known.answers:
-        return _with_raw(known.answers[record.value].text, record)
-    if record.unit == "{score}" and known is not None and known.maximum is not None and known.minimum is not None:
-        return _with_raw(f"{number(record.value)}/{number(known.maximum)}", record)
-    return _with_raw(amount(record.value, record.unit, terminology), record)
-
-
-def _with_raw(shown: str, record: Measure) -> str:
+    """A measured value as a reader understands it: `6/10`, `53,5 cm`, `1+ (1,5/4)`; or why there is none."""
+    if record.value is None:
+        return f"{terminology.label('comparison', 'not_measured')} : {record.not_done}"
+    shown = said(record.value, record.unit, known, terminology)
     same = record.raw is None or record.raw in {number(record.value), format(record.value, "f")}
     return shown if same else f"{record.raw} ({shown})"
 
 
-def change(initial: Measure, final: Measure, terminology: Terminology) -> str:
+def said(value: Decimal, unit: str | None, known: MeasureDef | None, terminology: Terminology) -> str:
+    """A value of a measure in words: its answer, its place on the scale, or the number with its unit."""
+    if known is not None and value in known.answers:
+        return known.answers[value].text
+    if unit == "{score}" and known is not None and known.maximum is not None and known.minimum is not None:
+        return f"{number(value)}/{number(known.maximum)}"
+    return amount(value, unit, terminology)
+
+
+def change(initial: Decimal, final: Decimal, unit: str | None, terminology: Terminology) -> str:
     """The difference with its sign and unit; between two percentages it is points, not a percentage."""
-    difference = final.value - initial.value
-    shown = amount(abs(difference), "{score}" if final.unit == "%" else final.unit, terminology)
+    difference = final - initial
+    shown = distance(difference, unit, terminology)
     return shown if difference == 0 else f"{'+' if difference > 0 else '-'}{shown}"
 
 
-def where(record: Measure, terminology: Terminology, *, aid: bool = True) -> str:
+def distance(value: Decimal, unit: str | None, terminology: Terminology) -> str:
+    """How far apart two values are."""
+    return amount(abs(value), "{score}" if unit == "%" else unit, terminology)
+
+
+def where(record: Measure | GoalTarget | ExamFinding, terminology: Terminology, *, aid: bool = True) -> str:
     """Site, side, conditions and aid of a measure: `cheville, côté droit ; au mouvement ; aide : canne`."""
     place = join((record.site, side(record.side, terminology)), ", ")
-    help_used = f"aide : {record.aid}" if aid and record.aid else None
-    return join((place, record.context, help_used))
+    used = getattr(record, "aid", None)
+    return join((place, getattr(record, "context", None), f"aide : {used}" if aid and used else None))
 
 
 def side(value: Side | None, terminology: Terminology) -> str:

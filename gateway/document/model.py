@@ -26,6 +26,7 @@ __all__ = [
     "Entry",
     "FunctionEntry",
     "GoalEntry",
+    "GoalTarget",
     "Header",
     "Id",
     "Items",
@@ -259,6 +260,7 @@ class MeasureEntry:
     aid: str | None = None
     raw: str | None = None
     reference: Literal["initial", "current"] = "current"
+    not_done: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,16 @@ class FunctionEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class GoalTarget:
+    """The value that a goal aims at: what is measured (with its place in the text), at most, at least or exactly."""
+
+    concept: Concept
+    comparator: Literal["<=", ">=", "="]
+    value: Decimal
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class GoalEntry:
     """A care objective; `reached` is known in a summary only."""
 
@@ -279,6 +291,7 @@ class GoalEntry:
     start: date
     due: date | None = None
     reached: bool | None = None
+    target: GoalTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +381,7 @@ class ClinicalDocument:
 
     header: Header
     sections: tuple[Section, ...]
+    pdf: bytes | None = None
 
     def walk(self) -> tuple[Section, ...]:
         """Every section and subsection in reading order."""
@@ -376,4 +390,3 @@ class ClinicalDocument:
             found.append(section)
             found.extend(section.subsections)
         return tuple(found)
-    pdf: bytes | None = None

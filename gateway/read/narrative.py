@@ -6,9 +6,9 @@ Exact for our own; another's markup is flattened, its words and IDs are kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from gateway.document.model import Block, Items, Paragraph, Span, Table
+from gateway.document.model import Block, Entry, Items, Paragraph, Span, Table
 from gateway.read.xml import Element, children, local, text
 
 _PRINTED = re.compile(r"[ \t\r]*\n\s*")
@@ -128,3 +128,27 @@ def _width(wide: str) -> int:
 def plain(element: Element | None) -> str:
     """A short text such as a title."""
     return " ".join(text(element).split()) if "\n" in text(element) else text(element)
+
+
+def in_order(found: Iterable[Entry], shown: tuple[Block, ...]) -> tuple[Entry, ...]:
+    """The entries in the order in which the narrative says them: both formats gather some of them in groups."""
+    order = {anchor: place for place, anchor in enumerate(_anchors(shown))}
+    return tuple(sorted(found, key=lambda entry: order.get(entry.anchor, len(order))))
+
+
+def _anchors(shown: tuple[Block, ...]) -> Iterator[str]:
+    for block in shown:
+        for span in _spans(block):
+            if span.anchor is not None:
+                yield span.anchor
+
+
+def _spans(block: Block) -> Iterator[Span]:
+    match block:
+        case Paragraph(span):
+            yield span
+        case Items(spans):
+            yield from spans
+        case Table(rows=rows):
+            for row in rows:
+                yield from row

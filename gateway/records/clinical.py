@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from gateway.records.base import Count, Date, Flag, Instant, Line, Number, Record, Text
 
@@ -75,21 +75,68 @@ class RedFlags(Record):
     comment: Text | None = None
 
 
+MeasureCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")]
+Amount = Annotated[Number, Field(max_digits=12, decimal_places=4, allow_inf_nan=False)]
+
+
 class Measure(Record):
     """One measured value: `code` of the catalogue (mappings), unit of the catalogue (UCUM).
 
-    `context` tells two values of one code apart (rest, movement, night), `raw` keeps what was written
-    where the number does not say it all (`4-`, `1+`).
+    What could not be measured says why in `not_done`, and then has neither value nor unit. `context` tells two
+    values of one code apart (rest, movement, night), `raw` keeps what was written where the number does not say it
+    all (`4-`, `1+`).
     """
 
-    code: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,60}$")]
-    value: Annotated[Number, Field(max_digits=12, decimal_places=4, allow_inf_nan=False)]
-    unit: Line
+    code: MeasureCode
+    value: Amount | None = None
+    unit: Line | None = None
+    not_done: Line | None = Field(default=None, description="Why it was not measured, instead of value and unit.")
     side: Side | None = None
     site: Line | None = Field(default=None, description="Joint, muscle or place measured.")
     context: Line | None = None
     aid: Line | None = None
     raw: Line | None = None
+
+    @model_validator(mode="after")
+    def _measured_or_not(self) -> Self:
+        if self.not_done is None and self.value is None:
+            raise ValueError("measure_without_value")
+        if self.not_done is None and self.unit is None:
+            raise ValueError("measure_without_unit")
+        if self.not_done is not None and (self.value is not None or self.unit is not None):
+            raise ValueError("measured_and_not_done")
+        return self
+
+
+class ExamDomain(StrEnum):
+    """Part of the physical examination (subsections of the coded physical exam, IHE PCC)."""
+
+    GENERAL = "etat_general"
+    MUSCULOSKELETAL = "musculosquelettique"
+    LIMBS = "membres"
+    NERVOUS = "systeme_nerveux"
+
+
+class ExamFinding(Record):
+    """What was seen, felt or provoked: a finding that is no number."""
+
+    domain: ExamDomain = ExamDomain.MUSCULOSKELETAL
+    method: Literal["inspection", "palpation", "test"]
+    text: Text
+    code: Coding | None = None
+    side: Side | None = None
+    site: Line | None = Field(default=None, description="Joint, muscle or place examined.")
+
+
+class GoalTarget(Record):
+    """The value that a goal aims at: a measure of the catalogue, in its unit. At most where less is better."""
+
+    code: MeasureCode
+    value: Amount
+    unit: Line
+    side: Side | None = None
+    site: Line | None = None
+    context: Line | None = None
 
 
 class IcfItem(Record):
@@ -105,6 +152,7 @@ class Goal(Record):
     text: Text
     due: Date | None = None
     reached: Flag | None = None
+    target: GoalTarget | None = Field(default=None, description="What is measured, and the value aimed at.")
 
 
 class Plan(Record):
@@ -192,11 +240,13 @@ class _Clinical(Record):
     id: Line = Field(description="The author's own number for this document.")
     date: Instant = Field(description="Date of the assessment or summary, with offset.")
     reason: Text
+    complaint: Text | None = Field(default=None, description="Plainte principale, dans les mots du patient.")
     problems: tuple[Problem, ...] = ()
     body_site: BodySite | None = None
     history: History = History()
     icf: tuple[IcfItem, ...] = ()
     goals: tuple[Goal, ...] = ()
+    examination: tuple[ExamFinding, ...] = ()
     measures: tuple[Measure, ...] = ()
     not_measurable: Line | None = Field(
         default=None, description="Why nothing could be measured, when `measures` is empty."

@@ -75,6 +75,13 @@ _FAULTS: Mapping[str, _Fault] = {
     "decimal_max_digits": _Fault("INP-005", "Nombre démesuré.", "Au plus {max_digits} chiffres."),
     "decimal_whole_digits": _Fault("INP-005", "Nombre démesuré.", "Au plus {whole_digits} chiffres avant le point."),
     "decimal_max_places": _Fault("INP-005", "Trop de décimales.", "Au plus {decimal_places} décimales."),
+    "measure_without_value": _Fault(
+        "INP-004", "Mesure sans valeur.", "Renseigner « value » et « unit », ou « not_done » avec la raison."
+    ),
+    "measure_without_unit": _Fault("INP-004", "Mesure sans unité.", "Renseigner « unit »."),
+    "measured_and_not_done": _Fault(
+        "INP-005", "Mesure à la fois faite et non faite.", "Garder « value » et « unit », ou « not_done »."
+    ),
     "tuple_type": _Fault("INP-005", "Une liste est attendue ici.", "Écrire la liste entre crochets, même vide : []."),
     "too_long": _Fault("INP-005", "Liste trop longue.", "Au plus {max_length} éléments."),
     "too_short": _Fault("INP-005", "Liste trop courte.", "Au moins {min_length} élément(s)."),

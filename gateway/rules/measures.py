@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from gateway.findings import Finding, error, warning
-from gateway.records.clinical import Measure, Outcome, TreatmentSummary
+from gateway.records.clinical import Goal, Measure, Outcome, TreatmentSummary
 from gateway.records.submission import Submission
 from gateway.terminology.model import MeasureDef
 
@@ -36,7 +36,7 @@ class Catalogue(Protocol):
 def check_measures(submission: Submission, catalogue: Catalogue) -> list[Finding]:
     """Findings on every measure of the document, initial ones included."""
     document = submission.document
-    found = list(_list("/document/measures", document.measures, catalogue))
+    found = [*_list("/document/measures", document.measures, catalogue), *_targets(document.goals, catalogue)]
     if isinstance(document, TreatmentSummary):
         found += _list("/document/initial_measures", document.initial_measures, catalogue)
         found += _retested(document)
@@ -55,7 +55,21 @@ def _list(path: str, measures: Sequence[Measure], catalogue: Catalogue) -> Itera
     yield from _twice(path, measures)
 
 
+def _targets(goals: Sequence[Goal], catalogue: Catalogue) -> Iterator[Finding]:
+    """What a goal aims at obeys the same rules as a measured value."""
+    for place, goal in enumerate(goals):
+        if goal.target is not None:
+            row, path = catalogue.measure(goal.target.code), f"/document/goals/{place}/target"
+            if row is None:
+                advice = "Employer un code du catalogue, ou dire la cible dans le texte de l'objectif."
+                yield error("MES-001", f"{path}/code", "Mesure inconnue du catalogue.", advice, _SOURCE)
+            else:
+                yield from _one(path, Measure.model_validate(goal.target.model_dump()), row)
+
+
 def _one(path: str, measure: Measure, row: MeasureDef) -> Iterator[Finding]:
+    if measure.value is None:
+        return  # not measured, and the record says why
     if measure.unit != row.input_unit:
         advice = f"Convertir la valeur et écrire l'unité {row.input_unit}."
         yield error("MES-002", f"{path}/unit", "Unité différente de celle du catalogue.", advice, _SOURCE)
@@ -141,5 +155,6 @@ def _changes(document: TreatmentSummary, catalogue: Catalogue) -> Iterator[Decim
         row = catalogue.measure(measure.code)
         if row is None or row.better not in {"high", "low"} or _key(measure) not in final:
             continue
-        change = final[_key(measure)] - measure.value
-        yield change if row.better == "high" else -change
+        last, first = final[_key(measure)], measure.value
+        if last is not None and first is not None:
+            yield last - first if row.better == "high" else first - last

@@ -15,7 +15,7 @@ from functools import cache
 from gateway.records.clinical import Measure, Side
 from gateway.terminology import loader, tables
 from gateway.terminology.concepts import Code, Concept
-from gateway.terminology.model import Answer, DocumentDef, IcfDef, MeasureDef, SectionDef, UnitDef
+from gateway.terminology.model import Answer, DocumentDef, IcfDef, MeasureDef, PanelDef, SectionDef, UnitDef
 
 __all__ = [
     "Answer",
@@ -24,6 +24,7 @@ __all__ = [
     "DocumentDef",
     "IcfDef",
     "MeasureDef",
+    "PanelDef",
     "SectionDef",
     "Terminology",
     "UnitDef",
@@ -51,14 +52,15 @@ class Terminology:
     encounters: Mapping[str, str]
     session_cap: int
     evaluation_act: Code
-    renewal: Mapping[str, str]
     pdf_template: str
     pdf_format: Code
+    renewal: Mapping[str, str]
     order: Mapping[str, tuple[str, ...]]
     oids: Mapping[str, str]
     sides: Mapping[str, str]
     units: Mapping[str, UnitDef]
     icf_items: Mapping[str, IcfDef]
+    panels: Mapping[str, PanelDef]
     _documents: Mapping[tuple[str, bool], DocumentDef]
     _sections: Mapping[str, SectionDef]
     _measures: Mapping[str, MeasureDef]
@@ -229,14 +231,15 @@ def load() -> Terminology:
         encounters=general["encounter"],
         session_cap=loader.session_cap(),
         evaluation_act=loader.fixed_code(general["evaluation_act"], oids),
-        renewal=tables.field(general, "renewal", "documents.toml", "racine"),
-        order=order,
         pdf_template=str(tables.field(general["level1"], "template", "documents.toml", "level1")),
         pdf_format=loader.format_of(general["level1"]),
+        renewal=tables.field(general, "renewal", "documents.toml", "racine"),
+        order=order,
         oids=oids,
         sides=tables.field(fixed, "side", "systems.toml", "racine"),
         units=loader.units(),
         icf_items=icf,
+        panels=loader.panels(oids["LOINC"]),
         _documents=documents,
         _sections=sections,
         _measures=measures,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Literal, cast
 
 from gateway import resources
 from gateway.terminology.concepts import Code
-from gateway.terminology.model import Answer, DocumentDef, IcfDef, MeasureDef, SectionDef, UnitDef
+from gateway.terminology.model import Answer, DocumentDef, IcfDef, MeasureDef, PanelDef, SectionDef, UnitDef
 from gateway.terminology.tables import Row, fault, field, folded, number, rows, toml
 
 Sets = Mapping[tuple[str, str], Code]
@@ -119,14 +120,50 @@ def measures(oids: Mapping[str, str], local: str) -> dict[str, MeasureDef]:
     """The catalogue, with the codes that depend on the site and the coded answers."""
     by_site = _by_site(oids)
     answers = _answers(oids)
+    important, member_of = _differences(), _members()
     found = {
-        row["code"]: _measure(row, oids, local, by_site.get(row["code"], {}), answers.get(row["code"], {}))
+        row["code"]: replace(
+            _measure(row, oids, local, by_site.get(row["code"], {}), answers.get(row["code"], {})),
+            important=important.get(row["code"]),
+            panel=member_of.get(row["code"]),
+        )
         for row in rows("measures.csv", _MEASURES, ("code",), optional=_NO_CODE)
     }
-    for file, linked in (("measures_by_site.csv", by_site), ("answers.csv", answers)):
+    linked_files: tuple[tuple[str, Mapping[str, object]], ...] = (
+        *(("measures_by_site.csv", by_site), ("answers.csv", answers)),
+        *(("differences.csv", important), ("panels.toml", member_of)),
+    )
+    for file, linked in linked_files:
         unknown = [name for name in linked if name not in found]
         if unknown:
             raise fault(file, "fichier", f"mesure inconnue « {unknown[0]} »")
+    return found
+
+
+def _differences() -> dict[str, Decimal]:
+    """Smallest clinically important differences, in the unit of the measure."""
+    found = {}
+    for row in rows("differences.csv", ("measure", "difference", "population", "source"), ("measure",)):
+        value = number(row["difference"], "differences.csv", row["measure"])
+        assert value is not None  # the column is compulsory
+        found[row["measure"]] = value
+    return found
+
+
+def _members() -> dict[str, str]:
+    tables = toml("panels.toml").get("panel", [])
+    return {
+        str(code): str(table["key"]) for table in tables for code in field(table, "members", "panels.toml", "panel")
+    }
+
+
+def panels(loinc: str) -> dict[str, PanelDef]:
+    """Questionnaires by key."""
+    found = {}
+    for table in toml("panels.toml").get("panel", []):
+        key, label = (str(field(table, name, "panels.toml", "panel")) for name in ("key", "label"))
+        code = Code(str(table["loinc"]), loinc, label) if "loinc" in table else None
+        found[key] = PanelDef(key, label, code)
     return found
 
 

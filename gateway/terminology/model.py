@@ -45,7 +45,8 @@ class MeasureDef:
 
     `input_unit` is what a record must write (`code` for a coded answer), `ucum` the unit sent, None for a coded
     answer. `minimum` and `maximum` are the plausible bounds in that unit. `by_site` gives the codes that hold for
-    one joint or side only, `answers` the possible values of a coded answer.
+    one joint or side only, `answers` the possible values of a coded answer. `important` is the smallest clinically
+    important difference where a source gives one, `panel` the questionnaire that the score belongs to.
     """
 
     code: str
@@ -62,6 +63,8 @@ class MeasureDef:
     fhir: tuple[Code, ...]
     by_site: Mapping[tuple[str, str], Code] = field(default_factory=dict)
     answers: Mapping[Decimal, Answer] = field(default_factory=dict)
+    important: Decimal | None = None
+    panel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,15 @@ class Answer:
     """One possible value of a coded answer; `code` is None where no code was verified."""
 
     text: str
+    code: Code | None
+
+
+@dataclass(frozen=True, slots=True)
+class PanelDef:
+    """A questionnaire whose scores travel together (panels.toml); `code` is None where none was verified."""
+
+    key: str
+    label: str
     code: Code | None
 
 

@@ -59,6 +59,8 @@ def sides(name: str, observation: dict[str, Any]) -> set[str]:
 
 
 def same_value(place: dict[str, Any], measure: dict[str, Any]) -> bool:
+    if "not_done" in measure:
+        return bool(place.get("dataAbsentReason", {}).get("text") == measure["not_done"])
     if measure["unit"] == "code":
         return bool(place.get("valueCodeableConcept", {}).get("text"))
     found = place.get("valueQuantity", {})

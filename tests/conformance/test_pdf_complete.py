@@ -56,6 +56,8 @@ def french(day: str) -> str:
 
 def shown(measure: dict[str, Any]) -> str:
     """The value as a reader must find it, minus sign and unit aside (a hyphen is lost in the extraction)."""
+    if "not_done" in measure:
+        return str(measure["not_done"])
     if measure["unit"] == "code":
         known = TERMS.measure(measure["code"])
         assert known is not None

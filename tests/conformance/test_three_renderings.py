@@ -27,6 +27,8 @@ from tests.unit.fixture_cases import NAMES, prepared, submission
 
 HL7 = {"h": "urn:hl7-org:v3"}
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+NOT_DONE = "non mesuré"
+"""Stands for the value of a measure that was not taken; its reason stands for the unit."""
 INITIAL = "Mesure initiale"
 """What the CDA adds to a measure that a summary repeats: the day says it too."""
 TERMS = terminology.load()
@@ -56,10 +58,12 @@ def expected(name: str) -> Counter[Seen]:
 def _seen(record: Measure, at: datetime) -> Seen:
     known = TERMS.measure(record.code)
     assert known is not None
-    answer = known.answers.get(record.value)
     side = TERMS.side(record.side)
     given = (record.site, side.display if side else None, record.context, record.aid, record.raw)
     details = frozenset(detail for detail in given if detail)
+    if record.value is None:
+        return Seen(record.code, NOT_DONE, record.not_done, at.date(), details)
+    answer = known.answers.get(record.value)
     if answer is not None and answer.code is not None:
         return Seen(record.code, answer.code.code, None, at.date(), details)
     unit = None if record.unit == "code" else record.unit
@@ -101,7 +105,20 @@ def measured_in_cda(name: str) -> Iterator[tuple[Seen, Any]]:
         if own and own[0] in local:
             value = entry.find("h:value", HL7)
             day = datetime.strptime(entry.find("h:effectiveTime", HL7).get("value")[:8], "%Y%m%d").date()  # noqa: DTZ007
-            yield Seen(own[0], *_cda_value(value, own[0]), day, frozenset(_cda_details(entry))), entry
+            details = frozenset(_cda_details(entry))
+            if value.get("nullFlavor") is not None:
+                reason = _reason(entry)
+                yield Seen(own[0], NOT_DONE, reason, day, details - {reason}), entry
+            else:
+                yield Seen(own[0], *_cda_value(value, own[0]), day, details), entry
+
+
+def _reason(entry: Any) -> str | None:
+    """Why a measure has no value: the nested fact under the product's code for it."""
+    for nested in entry.iterfind("h:entryRelationship/h:observation", HL7):
+        if nested.find("h:code", HL7).get("code") == "not_done":
+            return str(nested.findtext("h:value", "", HL7))
+    return None
 
 
 def _cda_details(entry: Any) -> Iterator[str]:
@@ -149,11 +166,14 @@ def readable(name: str) -> Iterator[str]:
     for record in (*initial, *clinical.measures):
         known = TERMS.measure(record.code)
         assert known is not None
+        if record.value is None:
+            yield f"non mesuré : {record.not_done}"
+            continue
         answer = known.answers.get(record.value)
         number = str(record.value).replace(".", ",")
         units = {"deg": "°", "mm[Hg]": " mmHg", "Cel": " °C", "kg/m2": " kg/m²", "/min": " par minute", "code": ""}
         units |= {"{score}": f"/{known.maximum}", "{#}/(30.s)": " levers en 30 s"}
-        yield answer.text if answer else number + units.get(record.unit, f" {record.unit}")
+        yield answer.text if answer else number + units.get(record.unit or "", f" {record.unit}")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -222,6 +242,10 @@ def _fhir_details(resource: dict[str, Any]) -> Iterator[str]:
 
 
 def _fhir_value(resource: dict[str, Any]) -> tuple[str, str | None]:
+    if "dataAbsentReason" in resource:
+        absent = resource["dataAbsentReason"]
+        assert absent["coding"][0]["code"] == "not-performed"
+        return NOT_DONE, absent["text"]
     if "valueCodeableConcept" in resource:
         return resource["valueCodeableConcept"]["coding"][0]["code"], None
     if "valueInteger" in resource:

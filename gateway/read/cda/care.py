@@ -10,6 +10,7 @@ from gateway.document.model import (
     ActEntry,
     AdverseEventEntry,
     GoalEntry,
+    GoalTarget,
     ProblemEntry,
     ReferralEntry,
     SessionEntry,
@@ -71,7 +72,26 @@ def goal(scan: Scan, element: Element) -> GoalEntry:
         start=start if start is not None else scan.day_or_absent(None, element),
         due=due,
         reached=truth(details.value("goal_reached")),
+        target=_target(scan, child(element, "value"), details.value("goal_measure"), anchor),
     )
+
+
+_COMPARED: tuple[tuple[str, Literal["<=", ">="]], ...] = (("high", "<="), ("low", ">="))
+
+
+def _target(scan: Scan, value: Element | None, measure: Element | None, anchor: str) -> GoalTarget | None:
+    """The value aimed at, where the goal names a measure: a quantity, or an interval with one bound."""
+    if value is None or measure is None:
+        return None
+    bounds = ((child(value, name), compared) for name, compared in _COMPARED)
+    found = next(((bound, compared) for bound, compared in bounds if bound is not None), None)
+    held = found[0] if found is not None else value
+    compared: Literal["<=", ">=", "="] = found[1] if found is not None else "="
+    number = scan.number(held)
+    if number is None:
+        return None
+    unit = attribute(held, "unit")
+    return GoalTarget(scan.concept(measure, anchor), compared, number, unit if unit not in {"", "1"} else None)
 
 
 def act(scan: Scan, element: Element) -> ActEntry:

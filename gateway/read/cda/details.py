@@ -9,7 +9,20 @@ from gateway.read.cda.scan import Scan, datatype, templates
 from gateway.read.xml import Element, attribute, child, children, local, path, text
 
 _KNOWN = frozenset(
-    {"side", "site", "context", "aid", "raw", "reference", "measure", "goal_reached", "session_number", "referral_to"}
+    {
+        "side",
+        "site",
+        "context",
+        "aid",
+        "raw",
+        "reference",
+        "measure",
+        "not_done",
+        "goal_measure",
+        "goal_reached",
+        "session_number",
+        "referral_to",
+    }
 )
 
 

@@ -68,6 +68,7 @@ def _measure(scan: Scan, element: Element, value: Element | None, kind: str, sec
         aid=details.words("aid"),
         raw=details.words("raw"),
         reference="initial" if details.value("reference") is not None else "current",
+        not_done=details.words("not_done"),
     )
 
 

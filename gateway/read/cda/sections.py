@@ -28,12 +28,13 @@ def section(scan: Scan, element: Element) -> Section:
     code = scan.code(child(element, "code"))
     shown = child(element, "text")
     key = _key(scan, element, code)
+    blocks = narrative.blocks(shown)
     return Section(
         key=key,
         code=code or ABSENT_CODE,
         title=narrative.plain(child(element, "title")),
-        blocks=narrative.blocks(shown),
-        entries=tuple(_entries(scan, element, key, attribute(shown, "ID"))),
+        blocks=blocks,
+        entries=narrative.in_order(_entries(scan, element, key, attribute(shown, "ID")), blocks),
         subsections=tuple(sections(scan, element)),
     )
 

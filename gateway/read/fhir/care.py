@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal
 from typing import Literal
 
 from gateway.document.model import (
@@ -12,6 +13,7 @@ from gateway.document.model import (
     AdverseEventEntry,
     Entry,
     GoalEntry,
+    GoalTarget,
     ProblemEntry,
     ReferralEntry,
     SessionEntry,
@@ -62,7 +64,21 @@ def goal(scan: Scan, resource: Json) -> Iterator[GoalEntry]:
         start=scan.day_or_absent(resource.get("startDate"), f"{_at(resource)}/startDate"),
         due=scan.day(first(resource.get("target")).get("dueDate"), f"{_at(resource)}/target"),
         reached={"achieved": True, "not-achieved": False}.get(achieved),
+        target=_target(scan, first(resource.get("target"))),
     )
+
+
+_COMPARED: dict[str, Literal["<=", ">="]] = {"<=": "<=", "<": "<=", ">=": ">=", ">": ">="}
+
+
+def _target(scan: Scan, held: Json) -> GoalTarget | None:
+    """The value aimed at."""
+    detail = obj(held.get("detailQuantity"))
+    value = detail.get("value")
+    if not isinstance(value, Decimal) or "measure" not in held:
+        return None
+    compared: Literal["<=", ">=", "="] = _COMPARED.get(string(detail.get("comparator")), "=")
+    return GoalTarget(scan.concept(held["measure"]), compared, value, string(detail.get("code")) or None)
 
 
 def procedure(scan: Scan, resource: Json) -> Iterator[ActEntry | SessionEntry]:

@@ -99,7 +99,15 @@ def _measure(scan: Scan, resource: Json, whole: Json) -> MeasureEntry:
         aid=_detail(resource, _AID),
         raw=raw if raw is not None else string(resource.get("valueString")) or None,
         reference="initial" if first(resource.get("note")).get("text") == _INITIAL else "current",
+        not_done=_not_done(resource),
     )
+
+
+def _not_done(resource: Json) -> str | None:
+    """Why it was not measured."""
+    absent = obj(resource.get("dataAbsentReason"))
+    performed = all(string(coding.get("code")) != "not-performed" for coding in items(absent.get("coding")))
+    return None if performed else string(absent.get("text")) or None
 
 
 def _name(concept: Concept) -> str:

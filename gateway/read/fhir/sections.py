@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.document.model import Block, Code, Entry, Items, Paragraph, Section, Span, Table
+from gateway.document.model import Block, Code, Entry, Section
 from gateway.read import narrative, xml
 from gateway.read.fhir import care, measures
 from gateway.read.fhir.scan import Json, Scan, first, items, obj, string
@@ -24,7 +24,7 @@ def section(scan: Scan, held: Json, depth: int) -> Section:
     code = scan.code(first(obj(held.get("code")).get("coding")))
     below = tuple(sections(scan, held, depth + 1))
     blocks, stands_in = _blocks(scan, held)
-    entries = tuple(_entries(scan, held, blocks))
+    entries = _entries(scan, held, blocks)
     title = string(held.get("title"))
     if stands_in and not entries and below and (below[0].code, below[0].title) == (code, title):
         own, *others = below
@@ -57,7 +57,7 @@ def _blocks(scan: Scan, held: Json) -> tuple[tuple[Block, ...], bool]:
     return narrative.blocks(root), False
 
 
-def _entries(scan: Scan, held: Json, blocks: tuple[Block, ...]) -> list[Entry]:
+def _entries(scan: Scan, held: Json, blocks: tuple[Block, ...]) -> tuple[Entry, ...]:
     """The entries in the order in which the narrative says them: FHIR groups them by kind."""
     found: list[Entry] = []
     for reference in items(held.get("entry")):
@@ -66,23 +66,4 @@ def _entries(scan: Scan, held: Json, blocks: tuple[Block, ...]) -> list[Entry]:
             found += measures.read(scan, resource)
         elif resource:
             found += care.read(scan, resource)
-    order = {anchor: place for place, anchor in enumerate(_anchors(blocks))}
-    return sorted(found, key=lambda entry: order.get(entry.anchor, len(order)))
-
-
-def _anchors(blocks: tuple[Block, ...]) -> Iterator[str]:
-    for block in blocks:
-        for span in _spans(block):
-            if span.anchor is not None:
-                yield span.anchor
-
-
-def _spans(block: Block) -> Iterator[Span]:
-    match block:
-        case Paragraph(span):
-            yield span
-        case Items(spans):
-            yield from spans
-        case Table(rows=rows):
-            for row in rows:
-                yield from row
+    return narrative.in_order(found, blocks)

@@ -9,12 +9,13 @@ from gateway.document.model import (
     AdverseEventEntry,
     Concept,
     GoalEntry,
+    GoalTarget,
     ProblemEntry,
     ReferralEntry,
     SessionEntry,
     StatementEntry,
 )
-from gateway.render.cda.measures import write_detail, write_plain_value
+from gateway.render.cda.measures import number, write_detail, write_plain_value
 from gateway.render.cda.scope import Scope
 from gateway.render.cda.xml import Element, add, add_typed, timestamp
 
@@ -69,9 +70,25 @@ def write_goal(scope: Scope, parent: Element, entry: GoalEntry) -> None:
     scope.write_reference(goal, entry.anchor)
     add(goal, "statusCode", code="completed" if entry.reached else "active")
     _period(goal, entry.start, entry.due)
-    add_typed(goal, "value", "ST").text = entry.text
+    if entry.target is None:
+        add_typed(goal, "value", "ST").text = entry.text
+    else:
+        _target(goal, entry.target)
+        write_detail(scope, goal, "goal_measure", entry.target.concept, entry.anchor)
     if entry.reached is not None:  # not reached and not yet known are two things
         write_detail(scope, goal, "goal_reached", entry.reached, entry.anchor)
+
+
+_BOUNDS = {"<=": "high", ">=": "low"}
+
+
+def _target(goal: Element, target: GoalTarget) -> None:
+    """The value aimed at: an interval with one bound, or the quantity itself."""
+    amount = {"value": number(target.value), "unit": target.unit or "1"}
+    if target.comparator == "=":
+        add_typed(goal, "value", "PQ", **amount)
+    else:
+        add(add_typed(goal, "value", "IVL_PQ"), _BOUNDS[target.comparator], **amount)
 
 
 def write_act(scope: Scope, parent: Element, entry: ActEntry) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from gateway.document.model import Code, Concept, FunctionEntry, MeasureEntry
 from gateway.render.cda.scope import Scope
 from gateway.render.cda.xml import XSI_TYPE, Element, add, add_typed, timestamp
+from gateway.terminology import PanelDef
 
 _NO_UNIT = frozenset({None, "", "1", "code"})
 """`code` is how the catalogue names a coded answer: it is no UCUM unit and never leaves as one."""
@@ -52,6 +53,7 @@ def write_value(scope: Scope, observation: Element, entry: MeasureEntry, templat
         child = scope.write_code(observation, "value", entry.answer)
         child.set(XSI_TYPE, "CD")
     elif entry.value is None:
+        # Not measured: no information here; the reason stands below as a fact of its own.
         add_typed(observation, "value", "PQ", nullFlavor="NI")
     elif entry.unit not in _NO_UNIT and not _is_bare_pain(entry, template):
         add_typed(observation, "value", "PQ", value=number(entry.value), unit=str(entry.unit))
@@ -80,7 +82,8 @@ def _details(scope: Scope, observation: Element, entry: MeasureEntry, moment: st
     # The catalogue's code is the local code; a measure that is not in the catalogue still says its own.
     local = entry.concept.local
     own = None if local is not None and local.code == entry.measure else entry.measure
-    for name, text in (("context", entry.context), ("aid", entry.aid), ("raw", entry.raw), ("measure", own)):
+    told = {"context": entry.context, "aid": entry.aid, "raw": entry.raw, "measure": own, "not_done": entry.not_done}
+    for name, text in told.items():
         if text is not None:
             write_detail(scope, observation, name, text, entry.anchor, moment)
     if entry.reference == "initial":
@@ -135,13 +138,15 @@ def write_function(scope: Scope, parent: Element, entry: FunctionEntry) -> None:
     scope.write_concept(observation, "value", entry.concept, entry.anchor, datatype="CD")
 
 
-def open_organizer(scope: Scope, section: Element, template: str, moment: str) -> Element:
-    """The cluster that gathers vital signs, or scores, of one moment."""
+def open_organizer(scope: Scope, section: Element, template: str, moment: str, panel: PanelDef | None) -> Element:
+    """The cluster that gathers vital signs, or the scores of one moment; those of one questionnaire under its code."""
     organizer = add(add(section, "entry"), "organizer", classCode="CLUSTER", moodCode="EVN")
     scope.write_templates(organizer, template)
-    scope.write_id(organizer, f"{template}-{moment}")
+    scope.write_id(organizer, f"{template}-{panel.key}-{moment}" if panel else f"{template}-{moment}")
     if template == "vitals":
         scope.write_code(organizer, "code", scope.profile.codes["vital_signs"])
+    elif panel is not None and panel.code is not None:
+        scope.write_code(organizer, "code", panel.code)
     else:
         add(organizer, "code", nullFlavor="NA")
     add(organizer, "statusCode", code="completed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -9,6 +10,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from gateway.document.model import Code, Concept
 from gateway.render.cda.profile import EntryRule, Profile
 from gateway.render.cda.xml import XSI_TYPE, Element, add, add_text
+from gateway.terminology.model import MeasureDef, PanelDef
 
 
 class SectionTemplates(Protocol):
@@ -30,6 +32,15 @@ class Terms(Protocol):
 
     def section(self, key: str) -> SectionTemplates:
         """Definition of a section by its key. Raises MappingError on a key that is not mapped."""
+        ...
+
+    @property
+    def panels(self) -> Mapping[str, PanelDef]:
+        """Questionnaires by key."""
+        ...
+
+    def measure(self, code: str) -> MeasureDef | None:
+        """A measure of the catalogue, or None."""
         ...
 
     def value(self, set_name: str, code: str) -> Code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.document import panels
 from gateway.document.model import (
     ActEntry,
     AdverseEventEntry,
@@ -18,6 +19,7 @@ from gateway.document.model import (
 from gateway.render.cda import care, measures, narrative
 from gateway.render.cda.scope import Scope
 from gateway.render.cda.xml import Element, add, add_text, timestamp
+from gateway.terminology import PanelDef
 
 _ORGANIZER = {"vital": "vitals", "survey": "panel"}
 """Measures that go into a cluster, and the cluster's template."""
@@ -98,24 +100,32 @@ def _needs_evaluation(scope: Scope, section: Section) -> MeasureEntry | None:
 
 
 def _entries(scope: Scope, element: Element, section: Section) -> None:
-    clusters: dict[tuple[str, str], Element] = {}
+    clusters: dict[tuple[str, str, str], Element] = {}
+    members = panels.of(section.entries, scope.terms)
     for entry in section.entries:
         if isinstance(entry, MeasureEntry):
-            _measure(scope, element, entry, clusters)
+            _measure(scope, element, entry, clusters, members.get(entry.anchor))
         else:
             _write(scope, add(element, "entry"), entry)
 
 
-def _measure(scope: Scope, element: Element, entry: MeasureEntry, clusters: dict[tuple[str, str], Element]) -> None:
+def _measure(
+    scope: Scope,
+    element: Element,
+    entry: MeasureEntry,
+    clusters: dict[tuple[str, str, str], Element],
+    panel: PanelDef | None,
+) -> None:
     template = measures.template_of(scope, entry)
     kind = _ORGANIZER.get(template)
     if kind is None:
         measures.write_measure(scope, add(element, "entry"), entry, template)
         return
     moment = timestamp(entry.effective)
-    organizer = clusters.get((kind, moment))
+    place = (kind, moment, panel.key if panel else "")
+    organizer = clusters.get(place)
     if organizer is None:
-        organizer = clusters[kind, moment] = measures.open_organizer(scope, element, kind, moment)
+        organizer = clusters[place] = measures.open_organizer(scope, element, kind, moment, panel)
     measures.write_measure(scope, measures.open_component(organizer), entry, template)
 
 

@@ -6,6 +6,8 @@ import uuid
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from gateway.document import comparison
+from gateway.document.model import MeasureEntry
 from gateway.render.fhir import data, marks
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ class Assembly:
         self.data = data.load()
         self.release = self.data.release(fr_core)
         self._entries: dict[str, Json] = {}
+        parts = (entry for part in document.walk() for entry in part.entries)
+        self.earlier = comparison.earlier(entry for entry in parts if isinstance(entry, MeasureEntry))
 
     @property
     def header(self) -> Header:

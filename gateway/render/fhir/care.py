@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.render.fhir import marks
 from gateway.render.fhir.assembly import without_none
-from gateway.render.fhir.datatypes import instant
+from gateway.render.fhir.datatypes import instant, quantity
 from gateway.render.fhir.sites import body_site
 
 if TYPE_CHECKING:
@@ -69,10 +69,21 @@ def add_goal(assembly: Assembly, entry: GoalEntry) -> Json:
             description={"text": entry.text},
             subject=assembly.reference("patient"),
             startDate=entry.start.isoformat(),
-            target=[{"dueDate": entry.due.isoformat()}] if entry.due else [],
+            target=_target(assembly, entry),
             expressedBy=assembly.reference(assembly.author_path),
         ),
     )
+
+
+def _target(assembly: Assembly, entry: GoalEntry) -> list[Json]:
+    """What is aimed at and when: a measure and its value where the goal names them."""
+    aim: Json = {}
+    if entry.target is not None:
+        detail = quantity(entry.target.value, entry.target.unit, assembly.terminology)
+        compared = {} if entry.target.comparator == "=" else {"comparator": entry.target.comparator}
+        aim = {"measure": assembly.concept(entry.target.concept), "detailQuantity": {**detail, **compared}}
+    due = {"dueDate": entry.due.isoformat()} if entry.due else {}
+    return [{**aim, **due}] if aim or due else []
 
 
 def add_act(assembly: Assembly, entry: ActEntry) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from gateway.document import comparison
 from gateway.render.fhir import marks
 from gateway.render.fhir.assembly import without_none
 from gateway.render.fhir.datatypes import instant, quantity
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
     from gateway.document.model import FunctionEntry, MeasureEntry, Section, StatementEntry
     from gateway.render.fhir.assembly import Assembly, Json
+    from gateway.terminology import PanelDef
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _LOINC = "http://loinc.org"
+_INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 _RAW = "Cotation d'origine"
 _RAW_DIASTOLIC = "Cotation d'origine, diastolique"
 
@@ -38,11 +41,31 @@ def add_measure(assembly: Assembly, entry: MeasureEntry) -> Json:
             **_observation(assembly, entry, _vital_profile(assembly, entry)),
             "code": assembly.concept(entry.concept),
             **_value(assembly, entry),
+            **_interpretation(assembly, entry),
             **_note(entry),
             **body_site(assembly, entry.site, entry.side),
             **_components(assembly, entry),
         },
     )
+
+
+_SENSES = {"better": "B", "worse": "W"}
+
+
+def _interpretation(assembly: Assembly, entry: MeasureEntry) -> Json:
+    """Better or worse than the initial value of a summary, and whether the difference counts where a source says so."""
+    first = assembly.earlier.get(entry.anchor)
+    if first is None or first.value is None or entry.value is None or first.unit != entry.unit:
+        return {}
+    known = assembly.terminology.measure(entry.measure)
+    found = comparison.sense(known, first.value, entry.value)
+    if found not in _SENSES:
+        return {}
+    counts = comparison.importance(known, first.value, entry.value)
+    said = [assembly.terminology.label("better", found)]
+    said += [assembly.terminology.label("importance", counts)] if counts else []
+    coding = {"system": _INTERPRETATION, "code": _SENSES[found], "display": found.capitalize()}
+    return {"interpretation": [{"coding": [coding], "text": ", ".join(said)}]}
 
 
 def _observation(assembly: Assembly, entry: MeasureEntry | StatementEntry | FunctionEntry, profile: str | None) -> Json:
@@ -71,8 +94,10 @@ def _vital_profile(assembly: Assembly, entry: MeasureEntry) -> str | None:
 def _value(assembly: Assembly, entry: MeasureEntry) -> Json:
     if entry.answer:
         return {"valueCodeableConcept": assembly.codeable(entry.answer)}
+    if entry.not_done is not None:
+        return {"dataAbsentReason": {**_absent("not-performed"), "text": entry.not_done}}
     if entry.value is None:
-        return {"valueString": entry.raw} if entry.raw else {"dataAbsentReason": _unknown()}
+        return {"valueString": entry.raw} if entry.raw else {"dataAbsentReason": _absent("unknown")}
     known = assembly.terminology.measure(entry.measure)
     if known and entry.value in known.answers:
         # An answer without a verified code goes as its words.
@@ -80,9 +105,9 @@ def _value(assembly: Assembly, entry: MeasureEntry) -> Json:
     return {"valueQuantity": quantity(entry.value, entry.unit, assembly.terminology)}
 
 
-def _unknown() -> Json:
+def _absent(code: str) -> Json:
     system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
-    return {"coding": [{"system": system, "code": "unknown"}]}
+    return {"coding": [{"system": system, "code": code}]}
 
 
 def _note(entry: MeasureEntry) -> Json:
@@ -172,6 +197,14 @@ def add_statement(assembly: Assembly, entry: StatementEntry) -> Json:
             "valueCodeableConcept": assembly.concept(entry.value),
         },
     )
+
+
+def add_questionnaire(assembly: Assembly, panel: PanelDef, members: list[Json], first: MeasureEntry) -> Json:
+    """Add the panel of one questionnaire: its code where one was verified, its name always."""
+    coded = {"coding": [assembly.coding(panel.code)]} if panel.code else {}
+    path = f"panel/{panel.key}/{first.reference}"
+    code = {**coded, "text": panel.label}
+    return assembly.add(path, {**_observation(assembly, first, None), "code": code, "hasMember": members})
 
 
 def add_panel(assembly: Assembly, section: Section, members: list[Json], effective: MeasureEntry) -> Json:

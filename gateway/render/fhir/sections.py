@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gateway.document import model
+from gateway.document import model, panels
 from gateway.render.fhir import care, measures
 from gateway.render.fhir.assembly import without_none
 from gateway.render.fhir.text import section_text, title_text
@@ -54,8 +54,20 @@ def _measured(assembly: Assembly, source: model.Section, entries: list[model.Mea
     if len(scores) < 2:
         return measures.add_measures(assembly, entries)
     others = [entry for entry in entries if entry not in scores]
-    members = measures.add_measures(assembly, scores)
+    members = _questionnaires(assembly, scores)
     return [*measures.add_measures(assembly, others), measures.add_panel(assembly, source, members, scores[0])]
+
+
+def _questionnaires(assembly: Assembly, scores: list[model.MeasureEntry]) -> list[Json]:
+    """The scores, those of one questionnaire under its own panel."""
+    held = panels.of(scores, assembly.terminology)
+    alone = [entry for entry in scores if entry.anchor not in held]
+    found = measures.add_measures(assembly, alone)
+    for key in dict.fromkeys(panel.key for panel in held.values()):
+        chosen = [entry for entry in scores if entry.anchor in held and held[entry.anchor].key == key]
+        references = measures.add_measures(assembly, chosen)
+        found.append(measures.add_questionnaire(assembly, held[chosen[0].anchor], references, chosen[0]))
+    return found
 
 
 _MAKERS: dict[type, Callable[[Assembly, Any], Json]] = {

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gateway.document.build_words import said
 from gateway.document.model import (
     AdverseEventEntry,
     GoalEntry,
+    GoalTarget,
     Items,
     Paragraph,
     ReferralEntry,
@@ -63,7 +65,7 @@ def _front(document: ClinicalDocument, table: Json, step: Step, terminology: Ter
             "rows": [row.view(step.label) for row in rows],
             "more": wording()["words"]["more"].format(n=left) if left else "",
         },
-        "goals": _shortened(goals(document), step),
+        "goals": _shortened(goals(document, terminology), step),
     }
 
 
@@ -134,14 +136,21 @@ def _shortened(items: list[str], step: Step) -> list[str]:
     return kept if more <= 0 else [*kept, wording()["words"]["more"].format(n=more)]
 
 
-def goals(document: ClinicalDocument) -> list[str]:
+def goals(document: ClinicalDocument, terminology: Terminology) -> list[str]:
     """Each goal with its date and, in a summary, whether it was reached."""
-    return [_goal(entry) for entry in entries_of(document) if isinstance(entry, GoalEntry)]
+    return [_goal(entry, terminology) for entry in entries_of(document) if isinstance(entry, GoalEntry)]
 
 
-def _goal(goal: GoalEntry) -> str:
+def _aim(target: GoalTarget, terminology: Terminology) -> str:
+    sign = {"<=": "≤ ", ">=": "≥ ", "=": ""}[target.comparator]
+    known = terminology.measure(target.concept.local.code) if target.concept.local else None
+    return f"{target.concept.text} {sign}{said(target.value, target.unit, known, terminology)}"
+
+
+def _goal(goal: GoalEntry, terminology: Terminology) -> str:
     words = wording()["words"]
-    marks = [f"{words['due']} {short_date(goal.due)}"] if goal.due else []
+    marks = [f"{words['target']} {_aim(goal.target, terminology)}"] if goal.target else []
+    marks += [f"{words['due']} {short_date(goal.due)}"] if goal.due else []
     if goal.reached is not None:
         marks.append(words["reached"] if goal.reached else words["missed"])
     return goal.text + (f" ({', '.join(marks)})" if marks else "")

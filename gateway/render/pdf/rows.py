@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gateway.document.build_words import amount, number
+from gateway.document.comparison import importance, sense
 from gateway.document.model import MeasureEntry
 from gateway.render.pdf.legible import clip, wording
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.document.model import ClinicalDocument
-    from gateway.terminology import Terminology
+    from gateway.terminology import MeasureDef, Terminology
 
 _PRIORITY = {"pain": 0, "survey": 1, "result": 2, "vital": 3}
 """What is left out last when there are more measures than room."""
@@ -87,12 +88,9 @@ def _compared(first: MeasureEntry | None, last: MeasureEntry | None, terminology
     cells = [_cell(entry, terminology) for entry in (first, last)]
     verdict, change, track = "", "", None
     if first and last and first.value is not None and last.value is not None:
-        difference = last.value - first.value
-        verdict = _verdict(difference, known.measure, terminology)
+        verdict, words = _verdict(first.value, last.value, terminology.measure(known.measure), terminology)
+        change = " · ".join(filter(None, (_signed(last.value - first.value), words)))
         track = _track(first.value, last.value, known, terminology)
-        change = " · ".join(
-            filter(None, (_signed(difference), terminology.label("better", verdict) if verdict else ""))
-        )
     side = _side(known)
     name = label(known, aid=False)
     return Row(
@@ -132,14 +130,14 @@ def _signed(difference: Decimal) -> str:
     return "" if difference == 0 else ("+" if difference > 0 else MINUS) + number(abs(difference))
 
 
-def _verdict(difference: Decimal, code: str, terminology: Terminology) -> str:
-    if difference == 0:
-        return "same"
-    measure = terminology.measure(code)
-    direction = measure.better if measure else None
-    if direction not in {"low", "high"}:
-        return ""
-    return "better" if (difference > 0) == (direction == "high") else "worse"
+def _verdict(first: Decimal, last: Decimal, known: MeasureDef | None, terminology: Terminology) -> tuple[str, str]:
+    """How the row is painted, and its words: an improvement says whether it is clinically important."""
+    found = sense(known, first, last)
+    if found == "changed":
+        return "", ""
+    counts = importance(known, first, last)
+    more = f" {terminology.label('importance_short', counts)}" if counts else ""
+    return found, terminology.label("better", found) + more
 
 
 def _place(entry: MeasureEntry) -> tuple[str, str, str]:
@@ -160,6 +158,8 @@ def label(entry: MeasureEntry, *, aid: bool = True) -> str:
 
 def value(entry: MeasureEntry, terminology: Terminology) -> str:
     """Value with its unit in words: `53,5°`, `6/10` for a score whose top is known, `4-/5` as it was noted."""
+    if entry.not_done is not None:
+        return terminology.label("comparison", "not_measured")
     if entry.answer:
         return entry.answer.display
     if entry.value is None:

@@ -171,12 +171,18 @@ def test_adverse_events_and_reorientation_replace_the_absence() -> None:
 @pytest.mark.parametrize(
     ("code", "unit", "before", "after", "expected"),
     [
-        ("pain_nrs", "{score}", 6, 1, "6/10 | 1/10 | -5 points (amélioration)"),
+        (
+            "pain_nrs",
+            "{score}",
+            6,
+            1,
+            "6/10 | 1/10 | -5 points (amélioration, différence cliniquement importante : 2 points)",
+        ),
         ("pain_nrs", "{score}", 1, 2, "1/10 | 2/10 | +1 point (aggravation)"),
         ("tug", "s", 12.5, 12.5, "12,5 s | 12,5 s | 0,0 s (stable)"),
-        ("six_mwt", "m", 285, 352, "285 m | 352 m | +67 m (amélioration)"),
+        ("six_mwt", "m", 285, 352, "285 m | 352 m | +67 m (amélioration, différence cliniquement importante : 34 m)"),
         ("circumference", "cm", 53.5, 51.2, "53,5 cm | 51,2 cm | -2,3 cm (variation)"),
-        ("odi", "%", 52, 30, "52 % | 30 % | -22 points (amélioration)"),
+        ("odi", "%", 52, 30, "52 % | 30 % | -22 points (amélioration, différence cliniquement importante : 10 points)"),
         ("startback_risk", "code", 3, 1, "risque élevé | risque faible | amélioration"),
         (
             "sit_to_stand_30s",

@@ -47,6 +47,9 @@ LEFT_OUT = {
     r"/organization/id/kind|/recipients/\d+/organization/kind": "is the prefix of the identifier",
     r"/visibility/.*": "becomes codes: own test",
     r"/document/(initial_)?measures/\d+/(code|unit|side|value|raw)": "own test",
+    r"/document/goals/\d+/target/(code|unit|value)": "own test",
+    r"/document/examination/\d+/domain": "is the subsection: own test",
+    r"/document/examination/\d+/code/system": "becomes an OID, and words in the list",
     r"/document/problems/\d+/code/system": "becomes an OID, and words in the table",
     r"/document/.*/reached": "own test",
 }
@@ -66,6 +69,8 @@ LABELS = {
     r"/document/adverse_events/\d+/severity": "severity",
     r"/document/adverse_events/\d+/kind": "adverse_event",
     r"/document/plan/place": "plan_place",
+    r"/document/examination/\d+/method": "exam_method",
+    r"/document/change": "prescription_change",
     r"/document/.*/side": "side",
     r"/document/history/dominant_hand": "hand",
 }
@@ -74,6 +79,8 @@ FLAGS = {
     r"/document/consent/care": ("Consentement aux soins : non", "Consentement aux soins : oui"),
     r"/document/consent/sharing_informed": ("partage des documents : non", "partage des documents : oui"),
     r"/document/adverse_events/\d+/reported_ars": ("", "déclaré à l'ARS"),
+    r"/document/annotation/signed": ("Signature sur l'ordonnance : non", "Signature sur l'ordonnance : oui"),
+    r"/document/annotation/given_to_patient": ("remise au patient : non", "remise au patient : oui"),
 }
 
 
@@ -168,9 +175,12 @@ def test_every_measure_is_an_entry_with_its_exact_value(name: str) -> None:
             record.aid,
             record.raw,
         )
+        assert entry.not_done == record.not_done
         assert entry.side == TERMS.side(record.side)
         assert (entry.site.text if entry.site else None) == record.site
-        if entry.answer is None:
+        if record.value is None:
+            assert (entry.value, entry.unit, entry.answer) == (None, None, None)
+        elif entry.answer is None:
             assert entry.value == record.value
             assert str(entry.value) == str(record.value)
             assert entry.unit == (None if record.unit == "code" else record.unit)
@@ -193,7 +203,7 @@ def test_a_reader_sees_label_value_unit_place_and_day_of_every_measure(name: str
         assert label == entry.concept.text
         assert day == entry.effective.strftime("%d/%m/%Y")
         assert all(part in where for part in (entry.context, entry.aid, entry.site.text if entry.site else "") if part)
-        assert _value_in_words(entry) in value
+        assert (f"non mesuré : {entry.not_done}" if entry.not_done else _value_in_words(entry)) in value
         assert entry.raw is None or entry.raw in value
 
 
@@ -218,7 +228,7 @@ def test_goals_carry_their_date_and_whether_they_were_reached(name: str) -> None
     ]
     for goal in goals:
         if goal.reached is not None:
-            assert re.search(rf"{re.escape(goal.text)}\n.*\n.*\n?.*{'oui' if goal.reached else 'non'}", whole(name))
+            assert re.search(rf"{re.escape(goal.text)}\n(.*\n){{1,4}}{'oui' if goal.reached else 'non'}", whole(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -276,20 +286,22 @@ def test_numbers_stay_decimal(name: str) -> None:
     assert all(isinstance(entry.value, Decimal | None) for entry in _entries(name, m.MeasureEntry))
 
 
-_FREE = r"/document/(reason|diagnosis|prognosis|advice|evolution|not_measurable|id)"
+_FREE = r"/document/(reason|complaint|diagnosis|prognosis|advice|evolution|not_measurable|id)"
+_FREE += r"|/document/(question|phone|adaptation)|/document/examination/\d+/(text|site)"
 _FREE += r"|/document/(problems/\d+/(label|note)|body_site/label|treatment_done/\d+|goals/\d+/text|icf/\d+/label)"
 _FREE += r"|/document/history/(conditions|surgeries|treatments|allergies)/\d+|/document/history/(work|activity)"
 _FREE += r"|/document/red_flags/((checked|present)/\d+|comment)|/document/plan/(frequency|place|note|techniques/\d+)"
 _FREE += r"|/document/consent/interpreter|/document/reorientation/(to|reason|communicated_by/\d+)"
 _FREE += r"|/document/adverse_events/\d+/(id|kind|detail)|/document/sessions/\d+/note"
-_FREE += r"|/document/(initial_)?measures/\d+/(site|context|aid|raw)"
+_FREE += r"|/document/((initial_)?measures/\d+/(site|context|aid|raw|not_done)|goals/\d+/target/(site|context))"
 _FREE += r"|/access/(protocol|cpts/name|episode/id)|/organization/name|/(organization|patient)/address/(lines/\d+|city)"
 _FREE += r"|/author/(family|given)|/patient/(birth_family|used_family|used_given|birth_place_name)"
 _FREE += r"|/recipients/\d+/(family|given|specialty)"
-_DATED = r"/document/(goals/\d+/due|problems/\d+/onset|consent/date|reorientation/date|sessions/\d+/date)"
+_DATED = r"/document/annotation/date"
+_DATED += r"|/document/(goals/\d+/due|problems/\d+/onset|consent/date|reorientation/date|sessions/\d+/date)"
 _DATED += r"|/document/(adverse_events/\d+/(date|physician_informed)|period/(start|end))"
 _DATED += r"|/access/(proof/date|prescription_date|declared_to_ars_on|episode/start)|/patient/birth_date"
-_COUNTED = r"/document/(sessions_done|plan/sessions_planned|sessions/\d+/n)"
+_COUNTED = r"/document/(sessions_done|sessions_prescribed|sessions_so_far|plan/sessions_planned|sessions/\d+/n)"
 
 
 def _marked(value: Any, marks: dict[str, str], path: str = "") -> Any:
@@ -375,3 +387,40 @@ def test_sessions_and_acts_hold_their_days(name: str) -> None:
     ]
     sessions = _entries(name, m.SessionEntry)
     assert [(one.number, one.day) for one in sessions] == [(one.n, one.date) for one in clinical.sessions]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_findings_stand_in_the_subsection_of_their_part_of_the_body(name: str) -> None:
+    sections = {"etat_general": "exam_general", "musculosquelettique": "exam_musculoskeletal"}
+    sections |= {"membres": "exam_limbs", "systeme_nerveux": "exam_nervous"}
+    held = {entry.anchor: part.key for part in prepared(name).document.walk() for entry in part.entries}
+    entries = {entry.anchor: entry for entry in _entries(name, m.StatementEntry)}
+    for place, found in enumerate(submission(name).document.examination, start=1):
+        anchor = f"examen-{place}"
+        assert held[anchor] == sections[found.domain]
+        assert entries[anchor].concept.text == TERMS.label("exam_method", found.method)
+        assert found.text in entries[anchor].value.text
+        assert (entries[anchor].value.cda.code if entries[anchor].value.cda else None) == (
+            found.code.code if found.code else None
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_targets_of_goals_are_measures_with_their_bound(name: str) -> None:
+    signs = {"low": ("<=", "≤"), "high": (">=", "≥"), "none": ("=", "=")}
+    goals = submission(name).document.goals
+    for goal, entry in zip(goals, _entries(name, m.GoalEntry), strict=True):
+        if goal.target is None:
+            assert entry.target is None
+            continue
+        known = TERMS.measure(goal.target.code)
+        assert known is not None
+        assert entry.target is not None
+        comparator, sign = signs[known.better]
+        assert (entry.target.comparator, entry.target.value, entry.target.unit) == (
+            comparator,
+            goal.target.value,
+            goal.target.unit,
+        )
+        assert entry.target.concept.local == known.local
+        assert f"{entry.target.concept.text} {sign}" in whole(name)

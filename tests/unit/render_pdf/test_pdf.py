@@ -313,13 +313,13 @@ def test_sides_of_one_measure_share_a_row() -> None:
 @pytest.mark.parametrize(
     ("first", "last", "code", "cells", "verdict"),
     [
-        ("6", "2", "pain_nrs", ("6/10", "2/10", "−4 · amélioration"), "better"),
+        ("6", "2", "pain_nrs", ("6/10", "2/10", "−4 · amélioration importante"), "better"),
         ("2", "6.5", "pain_nrs", ("2/10", "6,5/10", "+4,5 · aggravation"), "worse"),
         ("2", "2", "pain_nrs", ("2/10", "2/10", "stable"), "same"),
         ("2", None, "pain_nrs", ("2/10", "–", ""), ""),
         (None, "2", "pain_nrs", ("–", "2/10", ""), ""),
         ("1", "2", "unheard_of", ("1", "2", "+1"), ""),
-        ("400", "450", "six_mwt", ("400\u00a0m", "450\u00a0m", "+50 · amélioration"), "better"),
+        ("400", "450", "six_mwt", ("400\u00a0m", "450\u00a0m", "+50 · amélioration importante"), "better"),
     ],
 )
 def test_better_and_worse(first: str | None, last: str | None, code: str, cells: tuple[str, ...], verdict: str) -> None:
