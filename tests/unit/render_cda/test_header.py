@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from lxml import etree
 
-from gateway.document.model import ClinicalDocument, Header, Id, PostalAddress
+from gateway.document.model import ClinicalDocument, DocumentRef, Header, Id, PostalAddress
 from gateway.render.cda import render
 from tests.unit.render_cda import samples
 
@@ -162,3 +162,13 @@ def test_an_address_never_mixes_its_two_forms(lines: tuple[str, ...], parts: lis
     addr = rendered(replace(samples.HEADER, patient=patient)).find(".//c:patientRole/c:addr", NS)
     assert addr is not None
     assert [(etree.QName(item).localname, item.text) for item in addr] == parts
+
+
+def test_a_corrected_version_names_the_one_it_replaces() -> None:
+    header = replace(samples.HEADER, version=2, replaces=DocumentRef("2.25.3", 1))
+    made = rendered(header)
+    names = [etree.QName(item).localname for item in made]
+    assert names.index("documentationOf") + 1 == names.index("relatedDocument") == names.index("componentOf") - 1
+    parent = "c:relatedDocument[@typeCode='RPLC']/c:parentDocument"
+    assert values(made, f"{parent}/c:id/@root | {parent}/c:versionNumber/@value") == ["2.25.3", "1"]
+    assert values(made, "c:versionNumber/@value") == ["2"]
