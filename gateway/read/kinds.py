@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from gateway.document.model import Code
@@ -25,8 +26,13 @@ def definitions(terms: Terminology) -> Iterator[DocumentDef]:
 
 
 def definition(terms: Terminology, template: str, code: str) -> DocumentDef | None:
-    """The document of this template and type code; of the template or of the type alone, where one has changed."""
+    """The document of this template and type code; of the template or of the type alone, where one has changed.
+
+    Level 1 has one template for all kinds: there the type tells the kind.
+    """
     known = list(definitions(terms))
+    if template == terms.pdf_template:
+        known = [replace(one, template_id=template, format_code=terms.pdf_format) for one in known]
     both = (one for one in known if one.template_id == template and one.type.code == code)
     ours = (one for one in known if one.template_id == template)
     alike = (one for one in known if one.type.code == code)

@@ -27,6 +27,7 @@ from gateway.identity.matricule import key_of
 from gateway.records.submission import Submission, parse
 from gateway.rules import claimed_mode
 from gateway.settings import AccountSettings
+from gateway.terminology import MeasureDef
 
 TERMS = terminology.load()
 Json = dict[str, Any]
@@ -237,14 +238,26 @@ _SITES = st.one_of(st.sampled_from(("épaule", "genou", "coude", "cheville", "ra
 
 
 @st.composite
-def measures(draw: Draw) -> Json:
-    """A measure of the catalogue, in its unit and its range, with anything that can be said of it."""
-    known = draw(st.sampled_from(TERMS.measures()))
+def values(draw: Draw, known: MeasureDef) -> str:
+    """A value that a measure can have, with its digits."""
     if known.answers:
-        value = draw(st.sampled_from([str(one) for one in known.answers]))
-    else:
-        low, high = known.minimum or 0, known.maximum or 100
-        value = str(draw(st.decimals(low, high, places=draw(st.integers(0, 2)))))
+        return draw(st.sampled_from([str(one) for one in known.answers]))
+    low, high = known.minimum or 0, known.maximum or 100
+    return str(draw(st.decimals(low, high, places=draw(st.integers(0, 2)))))
+
+
+@st.composite
+def targets(draw: Draw) -> Json:
+    """The value that a goal aims at."""
+    known = draw(st.sampled_from([one for one in TERMS.measures() if not one.answers]))
+    place = draw(shape(side=maybe(sides), site=maybe(_SITES), context=maybe(lines)))
+    return {"code": known.code, "value": draw(values(known)), "unit": known.input_unit, **place}
+
+
+@st.composite
+def measures(draw: Draw) -> Json:
+    """A measure of the catalogue, in its unit and its range, or why it was not taken; with all that can be said."""
+    known = draw(st.sampled_from(TERMS.measures()))
     raw = st.one_of(st.sampled_from(("4-", "1+", "3/5")), lines)
     held = draw(
         shape(
@@ -255,11 +268,21 @@ def measures(draw: Draw) -> Json:
             raw=maybe(raw),
         )
     )
-    return {"code": known.code, "value": value, "unit": known.input_unit, **held}
+    if draw(st.integers(0, 9)) == 0:
+        return {"code": known.code, "not_done": draw(lines), **held}
+    return {"code": known.code, "value": draw(values(known)), "unit": known.input_unit, **held}
 
 
 _SYSTEMS = st.sampled_from(("CIM-10", "SNOMED-CT", "CIF"))
 codings = shape(system=_SYSTEMS, code=st.from_regex(r"\A[A-Z][0-9]{2}(\.[0-9])?\Z"), label=lines)
+findings_seen = shape(
+    domain=st.sampled_from(("etat_general", "musculosquelettique", "membres", "systeme_nerveux")),
+    method=st.sampled_from(("inspection", "palpation", "test")),
+    text=texts,
+    code=maybe(codings),
+    side=maybe(sides),
+    site=maybe(_SITES),
+)
 icf_items = shape(
     code=st.sampled_from(("b28015", "d450", "d450.2", "d4", "s75021", "e1201", "b999")), label=maybe(lines)
 )
@@ -320,11 +343,13 @@ def _common(day: date, start: date) -> Mapping[str, st.SearchStrategy[Any]]:
     return {
         "id": lines,
         "reason": texts,
+        "complaint": maybe(texts),
+        "examination": some(findings_seen),
         "problems": some(problem),
         "body_site": maybe(shape(label=_SITES, side=maybe(sides))),
         "history": history,
         "icf": some(icf_items),
-        "goals": some(shape(text=texts, due=maybe(coming), reached=maybe(st.booleans()))),
+        "goals": some(shape(text=texts, due=maybe(coming), reached=maybe(st.booleans()), target=maybe(targets()))),
         "prognosis": maybe(texts),
         "plan": maybe(plan),
         "adverse_events": some(event, 2),
@@ -388,9 +413,49 @@ def summaries(draw: Draw, moment: datetime) -> Json:
     return {**held, "kind": "treatment_summary", "period": {"start": str(start), "end": str(end)}}
 
 
+@st.composite
+def letters(draw: Draw, moment: datetime) -> Json:
+    """A letter that sends the patient on."""
+    day = moment.date()
+    held = draw(
+        shape(
+            **_common(day, day),
+            diagnosis=maybe(texts),
+            measures=some(measures(), 4),
+            reorientation=_reorientation(day),
+            red_flags=maybe(_red_flags()),
+            treatment_done=some(lines),
+            question=maybe(texts),
+            phone=maybe(phones),
+        )
+    )
+    return {**held, "kind": "reorientation_letter"}
+
+
+@st.composite
+def informations(draw: Draw, moment: datetime) -> Json:
+    """The prescriber is told that the prescription was renewed or adapted."""
+    day = moment.date()
+    held = draw(
+        shape(
+            **_common(day, day),
+            diagnosis=maybe(texts),
+            measures=some(measures(), 4),
+            change=st.sampled_from(("renouvellement", "adaptation", "renouvellement_et_adaptation")),
+            sessions_prescribed=st.integers(1, 60),
+            adaptation=texts,
+            annotation=shape(date=st.just(str(day)), signed=st.just(value=True), given_to_patient=st.booleans()),
+            sessions_so_far=maybe(st.integers(0, 60)),
+        )
+    )
+    return {**held, "kind": "prescriber_information"}
+
+
 KINDS: Mapping[str, Callable[[datetime], st.SearchStrategy[Json]]] = {
     "assessment": assessments,
     "treatment_summary": summaries,
+    "reorientation_letter": letters,
+    "prescriber_information": informations,
 }
 
 moments = st.builds(

@@ -29,24 +29,30 @@ def read(data: bytes, terminology: Terminology) -> Reading:
     root, refused = xml.parse(data)
     if root is None:
         return Reading("cda", None, tuple(refused))
-    if xml.local(root) != "ClinicalDocument":
-        trail = Trail()
-        trail.fault(
-            "RDB-004",
-            "/",
-            "Ce n'est pas un document CDA R2 (racine ClinicalDocument).",
-            "Vérifier le fichier choisi.",
-            "CDA R2",
-        )
+    trail = Trail()
+    shown = root if xml.local(root) == "ClinicalDocument" else next(root.iter("{*}ClinicalDocument"), None)
+    if shown is None:
+        message = "Ce n'est pas un document CDA R2 (racine ClinicalDocument)."
+        trail.fault("RDB-004", "/", message, "Vérifier le fichier choisi.", "CDA R2")
         return Reading("cda", None, tuple(trail.findings))
-    scan = Scan(root, terminology, tables.load(), Trail())
-    body = xml.child(root, "component", "structuredBody")
+    if shown is not root:  # a self-presenting document stands inside its own stylesheet
+        message = "Document contenu dans une feuille de style (autoprésentable)."
+        trail.info("RDB-009", "/", message, "Le texte affiché peut différer du document lu.", "CI-SIS")
+    scan = Scan(shown, terminology, tables.load(), trail)
+    body = xml.child(shown, "component", "structuredBody")
     for text in () if body is None else body.iter("{*}text"):
         if xml.local(text.getparent()) == "section":  # type: ignore[arg-type]
             scan.spoken.update(narrative.spoken(text))
-    document = ClinicalDocument(header(scan), tuple(sections(scan, body)))
     attached = tuple(_attachments(scan))
-    return Reading("cda", document, tuple(scan.trail.findings), attached, own=is_own(terminology, root))
+    whole = attached[0].data if _is_pdf(shown) else None
+    document = ClinicalDocument(header(scan), tuple(sections(scan, body)), whole)
+    return Reading("cda", document, tuple(trail.findings), attached, own=is_own(terminology, shown))
+
+
+def _is_pdf(root: xml.Element) -> bool:
+    """Whether the body is a PDF: a document of level 1."""
+    body = xml.child(root, "component", "nonXMLBody", "text")
+    return body is not None and xml.attribute(body, "mediaType") == "application/pdf"
 
 
 def _attachments(scan: Scan) -> Iterator[Attachment]:

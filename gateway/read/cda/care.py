@@ -123,7 +123,12 @@ def referral(scan: Scan, element: Element) -> ReferralEntry:
     urgency = attribute(child(element, "priorityCode"), "code")
     start, _stop = _days(scan, element)
     if urgency not in _URGENCIES:
-        scan.trail.info("RDB-033", path(element), "Urgence de la demande non dite : lue comme programmée.")
+        scan.trail.info(
+            "RDB-033",
+            path(element),
+            "Urgence de la demande non dite : lue comme programmée.",
+            "Lire le texte de la section.",
+        )
     return ReferralEntry(
         anchor=anchor,
         to=details.words("referral_to") or "",
@@ -139,7 +144,12 @@ def adverse_event(scan: Scan, element: Element) -> AdverseEventEntry:
     severity = details.severity.code if details.severity is not None else ""
     day, _stop = _days(scan, element)
     if severity not in _SEVERITIES:
-        scan.trail.doubt("RDB-034", path(element), "Gravité non dite : lue comme grave, par prudence.")
+        scan.trail.doubt(
+            "RDB-034",
+            path(element),
+            "Gravité non dite : lue comme grave, par prudence.",
+            "Lire le texte de la section.",
+        )
     return AdverseEventEntry(
         anchor=reference(child(element, "text")),
         identifier=attribute(child(element, "id"), "extension"),

@@ -26,7 +26,7 @@ from gateway.read import kinds
 from gateway.read.cda.header import addressee
 from gateway.read.cda.people import is_mailbox, split_city
 from gateway.read.names import split_given
-from gateway.read.reading import ABSENT_CODE, ABSENT_ID
+from gateway.read.reading import ABSENT_CODE, ABSENT_ID, Trail
 from gateway.terminology import Terminology
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ def through_cda(document: ClinicalDocument, terminology: Terminology) -> Clinica
     - software, status of an identity without INS: no element;
     - recipients: identity alone, without role, profession and specialty, unless they are the médecin traitant; their
       identifier only when it is an RPPS number;
-    - class and format: deduced from template and type, by the tables;
+    - class and format: deduced from template and type, by the tables; at level 1 the kind as well;
     - the replaced version: its identifier and number, not its entry ids in XDS;
     - times: to the second; an end equal to its start is not written;
     - birth given names: one text, so a name with a blank inside it comes back as two;
@@ -57,6 +57,7 @@ def _header(header: Header, terms: Terminology) -> Header:
     start = _second(header.service_start)
     return replace(
         header,
+        kind=header.kind if known is None else kinds.kind_of(known, Trail(), ""),
         class_code=known.class_code if known is not None else ABSENT_CODE,
         format_code=kinds.format_of(known, header.template_id),
         effective_time=_second(header.effective_time),

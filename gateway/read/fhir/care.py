@@ -108,7 +108,9 @@ def referral(scan: Scan, resource: Json) -> Iterator[ReferralEntry]:
     at = _at(resource)
     urgency = string(resource.get("priority"))
     if urgency not in _URGENCIES:
-        scan.trail.info("RDB-033", at, "Urgence de la demande non dite : lue comme programmée.")
+        scan.trail.info(
+            "RDB-033", at, "Urgence de la demande non dite : lue comme programmée.", "Lire le texte de la section."
+        )
     yield ReferralEntry(
         anchor=anchor_of(resource),
         to=scan.concept(resource.get("performerType")).text,
@@ -122,7 +124,12 @@ def adverse_event(scan: Scan, resource: Json) -> Iterator[AdverseEventEntry]:
     """An undesirable event; its kind and its detail stand apart in its own narrative."""
     severity = string(first(obj(resource.get("severity")).get("coding")).get("code"))
     if severity not in _SEVERITIES:
-        scan.trail.doubt("RDB-034", _at(resource), "Gravité non dite : lue comme grave, par prudence.")
+        scan.trail.doubt(
+            "RDB-034",
+            _at(resource),
+            "Gravité non dite : lue comme grave, par prudence.",
+            "Lire le texte de la section.",
+        )
     said = _paragraphs(resource)
     yield AdverseEventEntry(
         anchor=anchor_of(resource),

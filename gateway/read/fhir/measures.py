@@ -81,6 +81,9 @@ def _limb(scan: Scan, resource: Json, limb: Json, raw: str) -> MeasureEntry:
 def _measure(scan: Scan, resource: Json, whole: Json) -> MeasureEntry:
     concept = scan.concept(resource.get("code"))
     value, unit = _quantity(resource)
+    answered = scan.coded(resource.get("valueCodeableConcept"))
+    if value is None and answered is None:
+        value = _worded(scan, concept, string(obj(resource.get("valueCodeableConcept")).get("text")))
     site, side = place(scan, resource, first(resource.get("bodySite")))
     raw = _detail(resource, _RAW)
     _unread_components(scan, whole)
@@ -92,7 +95,7 @@ def _measure(scan: Scan, resource: Json, whole: Json) -> MeasureEntry:
         value=value,
         unit=unit,
         effective=_time(scan, resource),
-        answer=scan.coded(resource.get("valueCodeableConcept")),
+        answer=answered,
         side=side,
         site=site,
         context=_detail(resource, _CONTEXT),
@@ -122,6 +125,13 @@ def _quantity(resource: Json) -> tuple[Decimal | None, str | None]:
     value = held.get("value", resource.get("valueInteger", resource.get("valueDecimal")))
     unit = string(held.get("code")) or string(held.get("unit")) or None
     return (value, unit) if isinstance(value, Decimal) else (None, None)
+
+
+def _worded(scan: Scan, concept: Concept, words: str) -> Decimal | None:
+    """The value whose answer has no verified code and went as its words."""
+    known = scan.terms.measure(_name(concept))
+    answers = known.answers.items() if known is not None else ()
+    return next((value for value, answer in answers if answer.code is None and answer.text == words), None)
 
 
 def _category(scan: Scan, resource: Json) -> Category:

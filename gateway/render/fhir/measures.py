@@ -120,10 +120,16 @@ def _components(assembly: Assembly, entry: MeasureEntry) -> Json:
     found: list[Json] = [
         {"code": {"text": name}, "valueCodeableConcept": {"text": value}} for name, value in named.items() if value
     ]
-    if entry.raw and (entry.value is not None or entry.answer is not None):
-        found.append({"code": {"text": _RAW}, "valueString": entry.raw})
+    if entry.raw and (entry.value is not None or entry.answer is not None or entry.not_done is not None):
+        found.append(_noted(_RAW, entry.raw, entry))
     found += marks.own_measure(assembly, entry)
     return {"component": found} if found else {}
+
+
+def _noted(name: str, words: str, entry: MeasureEntry) -> Json:
+    """What was written. In a vital sign not as a string: its profiles bind the value of every component to units."""
+    value = {"valueCodeableConcept": {"text": words}} if entry.category == "vital" else {"valueString": words}
+    return {"code": {"text": name}, **value}
 
 
 def _pressures_together(
@@ -157,7 +163,7 @@ def _pressure(assembly: Assembly, systolic: MeasureEntry, diastolic: MeasureEntr
     """Blood pressure as FR Core wants it: one Observation, two components."""
     table = assembly.data.blood_pressure
     parts = [_limb(assembly, systolic), _limb(assembly, diastolic)]
-    raw = [{"code": {"text": _RAW_DIASTOLIC}, "valueString": diastolic.raw}] if diastolic.raw else []
+    raw = [_noted(_RAW_DIASTOLIC, diastolic.raw, diastolic)] if diastolic.raw else []
     return assembly.add_entry(
         systolic.anchor,
         {

@@ -107,6 +107,18 @@ def test_a_measure_outside_the_catalogue_keeps_its_code() -> None:
     assert back == entry
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_level_1_comes_back_with_its_file(name: str) -> None:
+    made = prepared(name).document
+    header = replace(made.header, template_id=TERMS.pdf_template, format_code=TERMS.pdf_format)
+    document = ClinicalDocument(header, (), b"%PDF-1.4 " + bytes(range(256)))
+    reading = cda.read(render(document, TERMS), TERMS)
+    assert reading.findings == ()
+    assert reading.document == through_cda(document, TERMS)
+    assert reading.document.pdf == document.pdf
+    assert reading.document.header.format_code == TERMS.pdf_format
+
+
 # ---------------------------------------------------------------- another's documents
 
 
@@ -142,8 +154,18 @@ def test_another_level_1(shared: Path) -> None:
     reading = cda.read((shared / "examples" / "kine_bilan_n1.xml").read_bytes(), TERMS)
     assert reading.document is not None
     assert reading.document.sections == ()
-    assert reading.document.header.format_code.code == ""
+    assert reading.document.header.format_code == TERMS.pdf_format
     assert reading.attachments[0].data.startswith(b"%PDF")
+    assert reading.document.pdf == reading.attachments[0].data
+
+
+def test_a_self_presenting_document_is_found_in_its_stylesheet(shared: Path) -> None:
+    written = render(samples.full(), TERMS)
+    inner = written.partition(b"?>")[2]
+    outer = b'<xsl:stylesheet xmlns:xsl="http://www.w3.org/1999/XSL/Transform">' + inner + b"</xsl:stylesheet>"
+    reading = cda.read(outer, TERMS)
+    assert reading.document == read(written)
+    assert [f.code for f in reading.findings if f.code != "RDB-024"] == ["RDB-009"]
 
 
 FOREIGN = """<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
