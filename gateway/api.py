@@ -70,8 +70,6 @@ class Gateway:
         settings = config if isinstance(config, Settings) else load(Path(config) if config else None)
         gateway = cls(settings, clock=clock, randomness=randomness)
         _ = gateway.store
-        if gateway.settings.validation.required:
-            _ = gateway.world  # a kit that changed or is not there is said now, not on the first document
         return gateway
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from lxml import etree
 from gateway.api import Gateway
 from gateway.errors import ConfigError, InputError
 from gateway.render import cda
+from gateway.sidecar.daemon import Sidecar
 from gateway.validate.pin import pin_of
 from tests.integration.practice import Practice, case, open_practice
 
@@ -69,10 +71,17 @@ def test_the_sidecar_refuses_what_only_the_kit_sees(practice: Practice, monkeypa
         assert gateway.deliveries() == []
 
 
-def test_a_kit_that_changed_stops_the_start(practice: Practice) -> None:
+def test_a_kit_that_changed_stops_the_start_and_every_submission_but_no_question(practice: Practice) -> None:
     text = practice.config.read_text(encoding="utf-8")
     digest = text.rpartition('sha256 = "')[2][:64]
     practice.config.write_text(text.replace(digest, "0" * 64), encoding="utf-8")
-    with pytest.raises(ConfigError) as refused:
-        Gateway.open(practice.config)
+    practice.drop(case(CASE), "bilan", ACCOUNT)
+    with Gateway.open(practice.config) as gateway, pytest.raises(ConfigError) as refused:
+        asyncio.run(Sidecar(gateway).run(asyncio.Event()))
     assert refused.value.code == "KIT-006"
+    assert (practice.outbox(ACCOUNT) / "new" / "bilan.json").is_file()
+    with Gateway.open(practice.config) as gateway:
+        assert gateway.deliveries() == []
+        with pytest.raises(ConfigError):
+            gateway.submit(json.dumps(case(CASE)).encode())
+        assert gateway.deliveries() == []
