@@ -13,7 +13,12 @@ from gateway.cli.output import DATA_ERROR, print_findings, print_json, print_tab
 if TYPE_CHECKING:
     from gateway.views import Report
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FICHIER", help="Fichier JSON (ou - pour l'entrée standard).")]
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FICHIER", help="Fichier JSON, ou archive ZIP d'un PDF et de ses métadonnées (- : entrée standard)."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:

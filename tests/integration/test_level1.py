@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -165,3 +167,15 @@ def test_bad_archives_are_refused_one_by_one(practice: Practice) -> None:
         jsonschema.validate(report, json.loads((ROOT / "docs" / "schemas" / "rejection.json").read_bytes()))
         assert report["findings"], name
     assert {one["transport"] for one in practice.status(ACCOUNT, "bon")["deliveries"]} == {"sent"}
+
+
+def test_the_command_line_takes_the_archive(practice: Practice, tmp_path: Path) -> None:
+    file, to = tmp_path / "bilan.zip", tmp_path / "rendu"
+    file.write_bytes(archive(metadata(), vendor_pdf()))
+    command = [str(Path(sys.executable).parent / "kine-gateway")]
+    config = ["--config", str(practice.config), "--json"]
+    for arguments in (["check", str(file)], ["render", str(file), "--to", str(to)], ["submit", str(file)]):
+        run = subprocess.run([*command, *arguments, *config], capture_output=True, text=True, timeout=60, check=False)
+        assert run.returncode == 0, run.stderr
+    assert (to / "document.pdf").read_bytes() == vendor_pdf()
+    assert {one["transport"] for one in json.loads(run.stdout)["deliveries"]} == {"prepared"}

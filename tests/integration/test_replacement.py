@@ -334,3 +334,26 @@ def test_a_waiting_correction_tells_a_person_what_to_settle(practice: Practice) 
     settled = practice.status(ACCOUNT, "martin")
     assert {one["transport"] for one in settled["deliveries"]} == {"sent"}
     assert (settled["done"], settled["needs_person"]) == (True, False)
+
+
+def test_a_delivery_that_leaves_while_the_correction_is_made(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The correction was prepared for deliveries that had not left; before it is committed they have."""
+    with Gateway.open(practice.config) as gateway:
+        first = gateway.submit(data(case(BILAN)))
+        prepare, made = gateway._prepare, []
+
+        def racing(*given: Any, **named: Any) -> Any:
+            made.append(prepare(*given, **named))
+            if len(made) == 1:
+                gateway.deliver_due()
+            return made[-1]
+
+        monkeypatch.setattr(gateway, "_prepare", racing)
+        second = gateway.submit(data(corrected(first.document_id)))
+        assert [len(one.supersedes) for one in made] == [3, 0]
+        gateway.deliver_due()
+        assert set(transports(gateway, first.document_id).values()) == {"sent"}
+        assert set(transports(gateway, second.document_id).values()) == {"sent"}
+    assert [mail["Subject"].startswith("[Annule et remplace] ") for mail in mails(practice, DOCTOR)] == [False, True]
