@@ -31,6 +31,7 @@ def run(
 
     to_stderr(as_json=as_json)
     with open_gateway(config) as gateway:
+        gateway.warm()  # a required kit that cannot be used is said in one line, before anything starts
         sidecar = Sidecar(gateway)
         for desk in sidecar.desks:
             say(f"surveille {desk.folder.new}")

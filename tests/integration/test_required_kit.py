@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from lxml import etree
+from typer.testing import CliRunner
 
 from gateway.api import Gateway
+from gateway.cli.app import app
 from gateway.errors import ConfigError, InputError
 from gateway.render import cda
 from gateway.sidecar.daemon import Sidecar
@@ -79,6 +81,8 @@ def test_a_kit_that_changed_stops_the_start_and_every_submission_but_no_question
     with Gateway.open(practice.config) as gateway, pytest.raises(ConfigError) as refused:
         asyncio.run(Sidecar(gateway).run(asyncio.Event()))
     assert refused.value.code == "KIT-006"
+    said = CliRunner().invoke(app, ["run", "--once", "--config", str(practice.config)])
+    assert isinstance(said.exception, ConfigError)
     assert (practice.outbox(ACCOUNT) / "new" / "bilan.json").is_file()
     with Gateway.open(practice.config) as gateway:
         assert gateway.deliveries() == []
