@@ -26,11 +26,9 @@ def blocks(narrative: Element | None) -> tuple[Block, ...]:
     return () if narrative is None else tuple(_blocks(narrative))
 
 
-def spoken(narrative: Element | None) -> dict[str, str]:
-    """The words of every ID of a narrative."""
-    if narrative is None:
-        return {}
-    return {_name(one): flat(one) for one in narrative.iter() if _name(one) and one is not narrative}
+def named(narrative: Element) -> dict[str, Element]:
+    """The elements of a narrative that have an ID: what entries point to."""
+    return {_name(one): one for one in narrative.iter() if _name(one) and one is not narrative}
 
 
 def _name(element: Element) -> str:

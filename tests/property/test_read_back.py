@@ -25,7 +25,7 @@ from gateway.read.fhir.carried import through_fhir
 from gateway.read.opening import opened
 from gateway.render.cda import render as cda_render
 from gateway.render.fhir import render as fhir_render
-from gateway.settings import RulesSettings
+from gateway.settings import AccountSettings, RulesSettings
 from tests.property.strategies import TERMS, Made, account_of, documents, examples, made
 from tests.unit.render_cda import samples
 
@@ -97,6 +97,20 @@ def test_the_archive_comes_back(one: Made) -> None:
 
 _CDA = cda_render(samples.full(), samples.TERMS)
 _FHIR = fhir_render(samples.full(), samples.TERMS)
+_ARCHIVE = xdm_package.archive(
+    samples.full(),
+    _CDA,
+    account=AccountSettings(
+        id="essai",
+        rpps="99700001011",
+        mailbox="a@kine.mssante.example",
+        display_name="Essai",
+        oid_root="1.2.250.1.99999.1",
+        nil="0",
+    ),
+    now=datetime(2026, 11, 22, tzinfo=UTC),
+    ids=SeededRandomness("archive"),
+)
 _STARTS = st.sampled_from([b"", b"<", b"{", b"PK\x03\x04", b"PK\x05\x06", b"Subject: a\r\n", b"\xef\xbb\xbf", b"%PDF"])
 
 
@@ -109,6 +123,14 @@ def test_no_bytes_make_a_reader_raise(start: bytes, data: bytes) -> None:
 @given(st.integers(0, len(_CDA) - 1), st.integers(0, 400), st.binary(max_size=12))
 def test_a_damaged_cda_never_raises(start: int, length: int, put: bytes) -> None:
     opened(_CDA[:start] + put + _CDA[start + length :], TERMS)
+
+
+@given(st.data())
+def test_a_damaged_archive_never_raises(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(_ARCHIVE) - 1))
+    length = data.draw(st.integers(0, 40))
+    damaged = _ARCHIVE[:start] + data.draw(st.binary(max_size=12)) + _ARCHIVE[start + length :]
+    xdm.read(damaged, TERMS)
 
 
 _ELEMENTS = len(list(etree.fromstring(_CDA).iter(etree.Element)))

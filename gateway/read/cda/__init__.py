@@ -42,7 +42,7 @@ def read(data: bytes, terminology: Terminology) -> Reading:
     body = xml.child(shown, "component", "structuredBody")
     for text in () if body is None else body.iter("{*}text"):
         if xml.local(text.getparent()) == "section":  # type: ignore[arg-type]
-            scan.spoken.update(narrative.spoken(text))
+            scan.named.update(narrative.named(text))
     attached = tuple(_attachments(scan))
     whole = attached[0].data if _is_pdf(shown) else None
     document = ClinicalDocument(header(scan), tuple(sections(scan, body)), whole)

@@ -63,7 +63,7 @@ def said(scan: Scan, entry: Element) -> str:
     """The words of an entry: those in its <text>, else those that it points to."""
     holder = child(entry, "text")
     pointed = attribute(child(holder, "reference"), "value").removeprefix("#")
-    return text(holder) or scan.spoken.get(pointed, "")
+    return text(holder) or scan.spoken(pointed)
 
 
 def unread(scan: Scan, entry: Element) -> None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway.document.model import Code, Concept, Id
 from gateway.read import concepts
 from gateway.read.cda.tables import Tables
+from gateway.read.narrative import flat
 from gateway.read.reading import ABSENT_CODE, ABSENT_DAY, ABSENT_ID, ABSENT_TIME, Trail
 from gateway.read.xml import Element, attribute, child, children, path, text
 from gateway.terminology import Terminology
@@ -25,13 +26,18 @@ XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 @dataclass
 class Scan:
-    """One reading. `spoken` holds the words of each narrative ID, for entries whose words stand there only."""
+    """One reading. `named` holds the narrative that entries point to, for those whose words stand there only."""
 
     root: Element
     terms: Terminology
     tables: Tables
     trail: Trail
-    spoken: dict[str, str] = field(default_factory=dict)
+    named: dict[str, Element] = field(default_factory=dict)
+
+    def spoken(self, anchor: str | None) -> str:
+        """The words of a narrative ID, empty where there is none."""
+        element = self.named.get(anchor or "")
+        return "" if element is None else flat(element)
 
     def id(self, element: Element | None) -> Id:
         """An II, empty where there is none."""
@@ -141,8 +147,8 @@ class Scan:
         original = child(element, "originalText")
         if text(original):
             return text(original)
-        said = self.spoken.get(reference(original), "") or next((c.display for c in codes if c.display), "")
-        return said or self.spoken.get(anchor or "", "") or next((code.code for code in codes), "")
+        said = self.spoken(reference(original)) or next((c.display for c in codes if c.display), "")
+        return said or self.spoken(anchor) or next((code.code for code in codes), "")
 
 
 def reference(holder: Element | None) -> str:
