@@ -93,24 +93,26 @@ def _rows(document: ClinicalDocument, step: Step) -> list[Json]:
 def _parts(document: ClinicalDocument, keys: list[str], step: Step) -> list[Json]:
     """Narrative of some sections, shortened together; what the box at the top has said is not said again."""
     room, found = step.text, []
+    listed = wording()["front"]["listed"].get(document.header.kind, [])
     said = {entry.anchor for entry in entries_of(document) if isinstance(entry, ReferralEntry | AdverseEventEntry)}
     for section in (part for key in keys for part in document.walk() if part.key == key):
-        for view in filter(None, (_told(section, item, said) for item in section.blocks)):
+        for view in filter(None, (_told(section, item, said, listed) for item in section.blocks)):
             if room > 0:
                 found.append(_fitted(view, room, step))
                 room -= len(view.get("text", "")) + sum(map(len, view.get("items", [])))
     return found
 
 
-def _told(section: Section, source: Block, said: set[str]) -> Json | None:
+def _told(section: Section, source: Block, said: set[str], listed: list[str]) -> Json | None:
     """A block as the first page tells it, or None."""
     front = wording()["front"]
     match source:
         case Paragraph(span) if span.anchor not in said:
             return {"kind": "text", "text": span.text}
         case Items(items):
+            inline = [key for key in front["inline"] if key not in listed]
             kept = [item.text for item in items if item.anchor not in said]
-            return _inline(kept) if section.key in front["inline"] else {"kind": "list", "items": kept}
+            return _inline(kept) if section.key in inline else {"kind": "list", "items": kept}
         case Table() if section.key in front["tables"]:
             return {
                 "kind": "list",
