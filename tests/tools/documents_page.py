@@ -47,7 +47,7 @@ Entries and what holds in each target:
 | value measured again | evolution table: change, sense, importance | interpretation B or W, importance in words |
 | finding of the examination | simple observation under the way it was made | Observation |
 | ICF item | survey observation, qualified code | Observation 54522-8 |
-| goal, its target | observation GOL E.27; IVL_PQ with one bound, measure nested | Goal, target with measure and quantity |
+| goal, its target | observation GOL E.27; IVL_PQ with one bound, measure nested | Goal, target: measure, quantity |
 | act, session | procedure E.62, encounter E.58 | Procedure |
 | planned act | procedure INT | activity of the CarePlan |
 | reorientation | encounter ARQ | ServiceRequest |
