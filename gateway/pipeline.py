@@ -251,10 +251,17 @@ def render(document: ClinicalDocument, world: World) -> tuple[dict[str, bytes], 
     """CDA, FHIR and PDF of a document, and what the preflight and the required kits say of the CDA."""
     from gateway.render import cda, fhir, pdf
 
+    wanted, page = world.fhir, pdf.render(document)
     rendered = {
         "cda": cda.render(document, world.terminology),
-        "fhir": fhir.render(document, world.terminology, world.fhir.fr_core),
-        "pdf": pdf.render(document),
+        "fhir": fhir.render(
+            document,
+            world.terminology,
+            wanted.fr_core,
+            pdf=page if wanted.with_pdf else None,
+            document_core=wanted.document_core,
+        ),
+        "pdf": page,
     }
     return rendered, _judge(rendered["cda"], world)
 

@@ -147,9 +147,15 @@ class SidecarSettings(_Table):
 
 
 class FhirSettings(_Table):
-    """FR Core version whose identity status codes are written (spec fhir §1)."""
+    """FR Core version whose identity status codes are written (spec fhir §1), and what a FHIR document holds besides.
+
+    `with_pdf` puts the PDF into the FHIR document, which then weighs twice as much; `document_core` claims the draft
+    ANS profiles of a document (spec fhir §2).
+    """
 
     fr_core: Literal["2.1", "2.2-ballot", "2.2"] = "2.2-ballot"
+    with_pdf: bool = False
+    document_core: bool = False
 
 
 class RulesSettings(_Table):

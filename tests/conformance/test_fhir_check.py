@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway import terminology
+from gateway.read.fhir import read
 from gateway.render.fhir import render
 from tests.conformance.test_cda_random import Draw
 from tests.conftest import NODE_DIR
@@ -53,6 +54,18 @@ def test_whatever_the_model_can_say(fhircheck: FhirCheck, seed: int) -> None:
 @pytest.mark.parametrize("make", [render_samples.assessment, render_samples.summary], ids=["assessment", "summary"])
 def test_documents_that_use_everything(fhircheck: FhirCheck, make: Callable[[], Any]) -> None:
     assert fhircheck(render(make(), terminology.load()), "--ans-strict") == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_with_the_pdf_and_the_draft_profiles(fhircheck: FhirCheck, name: str) -> None:
+    """The two settings that add something: no error, and the document still reads back whole."""
+    made = prepared(name)
+    terms, pdf = terminology.load(), made.renderings["pdf"]
+    bundle = render(made.document, terms, pdf=pdf, document_core=True)
+    assert fhircheck(bundle, "--ans-strict") == []
+    reading = read(bundle, terms)
+    assert reading.document == read(made.renderings["fhir"], terms).document
+    assert [(one.media_type, one.data) for one in reading.attachments] == [("application/pdf", pdf)]
 
 
 def test_without_ins(fhircheck: FhirCheck) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from gateway.document.model import ClinicalDocument
 from gateway.read.fhir import tables
 from gateway.read.fhir.header import header, is_own
-from gateway.read.fhir.scan import Json, Scan, items, obj, parse, string
+from gateway.read.fhir.scan import Json, Scan, first, items, obj, parse, string
 from gateway.read.fhir.sections import sections
 from gateway.read.reading import Attachment, Reading, Trail
 from gateway.terminology import Terminology
 
 __all__ = ["read"]
+
+_COPY = "55108-5"
 
 
 def read(data: bytes, terminology: Terminology) -> Reading:
@@ -34,10 +36,26 @@ def read(data: bytes, terminology: Terminology) -> Reading:
         trail.fault("RDB-007", "/", message, "Vérifier le fichier choisi.", "FHIR R4, documents")
         return Reading("fhir", None, tuple(trail.findings))
     scan = Scan(bundle, terminology, tables.load(), trail, resources)
-    document = ClinicalDocument(header(scan, composition), tuple(sections(scan, composition)))
-    return Reading(
-        "fhir", document, tuple(trail.findings), tuple(_attachments(resources)), own=is_own(scan, composition)
-    )
+    written, copied = _without_copies(composition, resources)
+    attached = tuple(_attachments(resources))
+    body = tuple(sections(scan, written))
+    pdf = next((one.data for one in attached if one.media_type == "application/pdf"), None) if copied else None
+    # Beside sections the PDF only repeats them; alone it is the document (level 1).
+    document = ClinicalDocument(header(scan, composition), body, None if body else pdf)
+    return Reading("fhir", document, tuple(trail.findings), attached, own=is_own(scan, composition))
+
+
+def _without_copies(composition: Json, resources: Mapping[str, Json]) -> tuple[Json, bool]:
+    """The Composition without the sections that only hold a file (LOINC 55108-5), and whether it had one."""
+    parts = items(composition.get("section"))
+    kept = [part for part in parts if not _is_copy(part, resources)]
+    return {**composition, "section": kept}, len(kept) < len(parts)
+
+
+def _is_copy(part: Json, resources: Mapping[str, Json]) -> bool:
+    named = [resources.get(string(entry.get("reference")), {}) for entry in items(part.get("entry"))]
+    files = bool(named) and all(one.get("resourceType") in {"DocumentReference", "Binary"} for one in named)
+    return files and string(first(obj(part.get("code")).get("coding")).get("code")) == _COPY
 
 
 def _resources(bundle: Json) -> Mapping[str, Json]:

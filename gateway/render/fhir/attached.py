@@ -1,4 +1,7 @@
-"""Level 1: the PDF as a Binary, described by a DocumentReference in the one section of the Composition."""
+"""The PDF as a Binary, described by a DocumentReference in a section of the Composition.
+
+At level 1 the PDF is the document itself; beside a structured body it is a copy of it, made for the eye.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _IDENTIFIERS = "urn:ietf:rfc:3986"
 
 
 def section(assembly: Assembly, pdf: bytes) -> Json:
-    """The section "Copie du document" (LOINC 55108-5, as in CDA section 1.2.250.1.213.1.1.2.243)."""
+    """The section "Copie du document" for a PDF (LOINC 55108-5, as in CDA section 1.2.250.1.213.1.1.2.243)."""
     return {
         "title": assembly.data.attached["display"],
         "code": {"coding": [dict(assembly.data.attached)]},
@@ -40,9 +43,15 @@ def _reference(assembly: Assembly, pdf: bytes) -> Json:
         "title": header.title,
         "creation": instant(header.effective_time),
     }
+    whole: Json = {}
+    content: Json = {"attachment": attachment}
+    if assembly.document.pdf is not None:
+        # Identifier and format are the document's: a copy of a structured one is neither.
+        whole = {"masterIdentifier": {"system": _IDENTIFIERS, "value": f"urn:oid:{header.id}"}}
+        content["format"] = assembly.coding(header.format_code)
     resource = {
         "resourceType": "DocumentReference",
-        "masterIdentifier": {"system": _IDENTIFIERS, "value": f"urn:oid:{header.id}"},
+        **whole,
         "status": "current",
         "type": assembly.codeable(header.type),
         "category": [assembly.codeable(header.class_code)],
@@ -50,6 +59,6 @@ def _reference(assembly: Assembly, pdf: bytes) -> Json:
         "date": instant(header.effective_time),
         "author": [people.role(assembly, header.author)],
         "custodian": people.organization(assembly, header.custodian),
-        "content": [{"attachment": attachment, "format": assembly.coding(header.format_code)}],
+        "content": [content],
     }
     return assembly.add("document", resource)

@@ -19,30 +19,47 @@ if TYPE_CHECKING:
 _IDENTIFIERS = "urn:ietf:rfc:3986"
 
 
-def render(document: ClinicalDocument, terminology: Terminology, fr_core: str = "2.2-ballot") -> bytes:
+def render(
+    document: ClinicalDocument,
+    terminology: Terminology,
+    fr_core: str = "2.2-ballot",
+    *,
+    pdf: bytes | None = None,
+    document_core: bool = False,
+) -> bytes:
     """The document as a FHIR R4 Bundle of type document, UTF-8 JSON; same document, same bytes.
 
-    `fr_core` names the release of FR Core whose codes are used: `2.1`, `2.2-ballot` or `2.2`.
+    `fr_core` names the release of FR Core whose codes are used: `2.1`, `2.2-ballot` or `2.2`. `pdf` is the PDF
+    rendering, to be carried along. `document_core` claims the ANS draft profiles of a document, whose rules are kept
+    anyhow.
 
     Raises:
         ConfigError: `CFG-021`, a release that the mapping does not know.
         RenderError: `REN-021`, the Bundle does not pass the resource models.
     """
-    bundle = build(document, terminology, fr_core)
+    bundle = build(document, terminology, fr_core, pdf=pdf, document_core=document_core)
     check(bundle)
     return to_json(bundle).encode()
 
 
-def build(document: ClinicalDocument, terminology: Terminology, fr_core: str = "2.2-ballot") -> Json:
-    """The Bundle as a plain dict, not validated; numbers are Decimal."""
+def build(
+    document: ClinicalDocument,
+    terminology: Terminology,
+    fr_core: str = "2.2-ballot",
+    *,
+    pdf: bytes | None = None,
+    document_core: bool = False,
+) -> Json:
+    """The Bundle as a plain dict, not validated; numbers are Decimal. Arguments as for `render`."""
     assembly = Assembly(document, terminology, fr_core)
     people.add_patient(assembly)
     people.add_encounter(assembly)
-    composition = _composition(assembly)
+    claims = assembly.data.document_core if document_core else {}
+    composition = _composition(assembly, pdf, claims)
     header = document.header
     return {
         "resourceType": "Bundle",
-        "meta": _security(assembly),
+        "meta": _meta(assembly, claims.get("bundle")),
         "identifier": {"system": _IDENTIFIERS, "value": f"urn:oid:{header.id}"},
         "type": "document",
         "timestamp": instant(header.effective_time),
@@ -63,20 +80,22 @@ def check(bundle: Json) -> None:
         raise RenderError("REN-021", f"Le document FHIR n'est pas conforme aux modèles R4 ({places}).") from None
 
 
-def _security(assembly: Assembly) -> Json:
+def _meta(assembly: Assembly, profile: str | None) -> Json:
+    """Confidentiality and visibility, and the profile that is claimed, if any."""
     header = assembly.header
-    return {"security": [assembly.coding(code) for code in (header.confidentiality, *header.visibility)]}
+    claimed = {"profile": [profile]} if profile else {}
+    return {**claimed, "security": [assembly.coding(code) for code in (header.confidentiality, *header.visibility)]}
 
 
-def _composition(assembly: Assembly) -> Json:
+def _composition(assembly: Assembly, pdf: bytes | None, claims: dict[str, str]) -> Json:
     header = assembly.header
     author = people.role(assembly, header.author, civil=True)
     written = instant(header.effective_time)
-    sections = _sections(assembly)
+    sections = _sections(assembly, pdf)
     resource = without_none(
         resourceType="Composition",
         id=assembly.url("composition").removeprefix("urn:uuid:"),
-        meta={**_security(assembly), "tag": marks.document_tags(assembly)},
+        meta={**_meta(assembly, claims.get("composition")), "tag": marks.document_tags(assembly)},
         language=header.language,
         extension=_extensions(assembly),
         identifier={"system": _IDENTIFIERS, "value": f"urn:oid:{header.set_id}"},
@@ -111,11 +130,13 @@ def _relations(assembly: Assembly) -> list[Json]:
     return [{"code": "replaces", "targetIdentifier": identifier}]
 
 
-def _sections(assembly: Assembly) -> list[Json]:
+def _sections(assembly: Assembly, copy: bytes | None) -> list[Json]:
+    """What was written, then a copy as PDF where one is wanted; at level 1 the PDF is all there is."""
     pdf = assembly.document.pdf
     if pdf is not None:
         return [attached.section(assembly, pdf)]
-    return [section(assembly, part) for part in assembly.document.sections]
+    written = [section(assembly, part) for part in assembly.document.sections]
+    return [*written, *([attached.section(assembly, copy)] if copy is not None else [])]
 
 
 def _url(assembly: Assembly, name: str) -> str:

@@ -34,6 +34,7 @@ class FhirData:
     professions: str
     mailbox_type: dict[str, str]
     attached: dict[str, str]
+    document_core: dict[str, str]
     encounter: dict[str, str]
     extensions: dict[str, str]
     ins_types: dict[str, str]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 import json
 import re
 import typing
@@ -376,3 +378,28 @@ def test_digits_survive_from_the_file_to_the_bundle() -> None:
     ids = DocumentIds(id="2.25.1", set_id="2.25.2")
     made = build_document(read, submission_samples.account(), TERMS, ids=ids, software="test")
     assert b'"value":51.20,' in render(made, TERMS)
+
+
+def test_the_pdf_goes_along_where_it_is_wanted() -> None:
+    pdf = b"%PDF-1.4 sample"
+    plain, value = bundle(assessment()), json.loads(render(assessment(), TERMS, pdf=pdf), parse_float=Decimal)
+    [binary], [reference] = of_kind(value, "Binary"), of_kind(value, "DocumentReference")
+    assert base64.b64decode(binary["data"]) == pdf
+    attachment = reference["content"][0]["attachment"]
+    assert attachment["size"] == len(pdf)
+    assert base64.b64decode(attachment["hash"]) == hashlib.sha1(pdf, usedforsecurity=False).digest()
+    assert attachment["url"] == f"urn:uuid:{binary['id']}"
+    assert "masterIdentifier" not in reference, "the identifier is the structured document's"
+    sections = value["entry"][0]["resource"]["section"]
+    assert sections[:-1] == plain["entry"][0]["resource"]["section"]
+    assert sections[-1]["code"]["coding"][0]["code"] == "55108-5"
+    assert of_kind(plain, "Binary") == of_kind(plain, "DocumentReference") == []
+
+
+def test_the_draft_profiles_are_claimed_only_on_demand() -> None:
+    claimed = json.loads(render(assessment(), TERMS, document_core=True))
+    names = [value["meta"]["profile"][0].rpartition("/")[2] for value in (claimed, claimed["entry"][0]["resource"])]
+    assert names == ["fr-bundle-document", "fr-composition-document"]
+    for value in (claimed, claimed["entry"][0]["resource"]):
+        del value["meta"]["profile"]
+    assert claimed == json.loads(render(assessment(), TERMS))
