@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name, Stream, String
 
 from gateway.records.people import Patient
-from gateway.validate import pdf
+from gateway.validate import pdf, pdf_objects
 from tests.unit.level1.samples import vendor_pdf
 from tests.unit.submission_samples import assessment, sound
 
@@ -139,9 +139,9 @@ def test_no_broken_pdf_crashes_the_check(data: st.DataObject) -> None:
     whole = bytearray(vendor_pdf())
     for _ in range(data.draw(st.integers(1, 30))):
         whole[data.draw(st.integers(5, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    found = pdf.check(bytes(whole))
+    found = pdf_objects.faults(bytes(whole))
     assert all(one.code.startswith("PDF-") for one in found)
-    assert pdf.doubt(bytes(whole), PATIENT) in {None, pdf.NO_TEXT, pdf.NO_NAME, pdf.NO_BIRTH}
+    assert isinstance(pdf_objects.text(bytes(whole)), str)
 
 
 def someone(**changes: Any) -> Patient:
@@ -180,3 +180,8 @@ def test_ways_to_write_a_birth_date(written: str) -> None:
 def test_words_without_accents_nor_capitals() -> None:
     assert pdf.plain("  É l’Œuf-Dé, DÜPONT\n") == "e l œuf de dupont"
     assert "1er mars 2001" in list(pdf._forms(someone(birth_date=date(2001, 3, 1))))
+
+
+def test_a_file_that_no_reader_gets_through_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "SECONDS", 0.01)
+    assert codes(vendor_pdf() + b"\n%%EOF") == ["PDF-006"]
