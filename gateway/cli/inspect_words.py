@@ -124,8 +124,8 @@ def entry(one: m.Entry, kind: str = "cda") -> Row:  # noqa: PLR0911 - one return
         case m.FunctionEntry():
             return ("fonctionnement", _concept(one.concept, kind), "", day(one.effective), "")
         case m.GoalEntry():
-            due = f"échéance {day(one.due)}" if one.due else ""
-            return ("objectif", one.text, _REACHED[one.reached], day(one.start), due)
+            due = f"échéance {day(one.due)}" if one.due else None
+            return ("objectif", one.text, _REACHED[one.reached], day(one.start), _joined(_aim(one, kind), due))
         case m.ActEntry():
             until = f"jusqu'au {day(one.stop)}" if one.stop else ""
             name = "acte prévu" if one.mood == "INT" else "acte"
@@ -140,6 +140,15 @@ def entry(one: m.Entry, kind: str = "cda") -> Row:  # noqa: PLR0911 - one return
             return ("événement", one.kind, _SEVERITY[one.severity], day(one.day), _joined(one.identifier, one.detail))
 
 
+def _aim(one: m.GoalEntry, kind: str) -> str | None:
+    """The value that a goal aims at."""
+    if one.target is None:
+        return None
+    unit = one.target.unit if one.target.unit and not one.target.unit.startswith("{") else ""
+    value = f"{one.target.comparator} {number(one.target.value)} {unit}".rstrip()
+    return f"cible : {_concept(one.target.concept, kind)} {value}"
+
+
 def _measure(one: m.MeasureEntry, kind: str) -> Row:
     value = number(one.value) if one.value is not None else ""
     unit = one.unit if one.unit and not one.unit.startswith("{") else ""
@@ -150,6 +159,7 @@ def _measure(one: m.MeasureEntry, kind: str) -> Row:
         one.context,
         one.aid and f"aide : {one.aid}",
         one.raw and f"noté : {one.raw}",
+        one.not_done and f"non mesuré : {one.not_done}",
         "mesure initiale" if one.reference == "initial" else None,
     )
     return (_MEASURES[one.category], _concept(one.concept, kind), said, day(one.effective), details)

@@ -86,3 +86,10 @@ def test_a_mail_is_shown(tmp_path: Path) -> None:
     assert "X-MSS-CODECDA" in text
     assert "METADATA.XML" in text
     assert BILAN.document.header.title in text
+
+
+@pytest.mark.parametrize("kind", ["cda", "fhir"])
+def test_targets_and_reasons_are_shown(kind: str, tmp_path: Path) -> None:
+    text = shown(prepared("17_genou_complet_bilan").renderings[kind], tmp_path)[1]
+    assert "cible : Flexion active (genou, côté droit) (41347-6) >= 130 deg" in text
+    assert text.count("non mesuré : oxymètre indisponible") == 2  # in the narrative and as an entry
