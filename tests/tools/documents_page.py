@@ -33,6 +33,8 @@ HEAD = """# Documents
 Made from `mappings/` by `tests/tools/documents_page.py`; a test holds both together. A section is written only when
 the record fills it. `fields` are those of `document` in the submission; others are named with their own path.
 
+What CDA and FHIR carry and what they do not, field by field, and how it is read back: docs/carried.md.
+
 Entries and what holds in each target:
 
 | In the record | CDA | FHIR |

@@ -1,7 +1,7 @@
 """What a CDA carries of a document, as a function: the document with what CDA has no place for put to rest.
 
 Reading back our own CDA gives exactly `through_cda(document)`. Nothing clinical is in this list: sections, narrative
-and entries of a document built from records come back equal as they are. docs/documents.md says the same in words.
+and entries of a document built from records come back equal as they are. docs/carried.md says the same in words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a FHIR document carries, as a function: the document with what FHIR has no place for put to rest.
 
 Reading back our own FHIR gives exactly `through_fhir(document)`. Nothing clinical is in this list: sections,
-narrative and entries of a document built from records come back equal as they are. docs/documents.md says the same.
+narrative and entries of a document built from records come back equal as they are. docs/carried.md says the same.
 """
 
 from __future__ import annotations
