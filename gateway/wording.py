@@ -57,10 +57,15 @@ def _reason_key(advices: Mapping[str, str], reason: str | None) -> str:
     return next((key for key in (code, *general, *family) if key in advices), "")
 
 
+def asks(reason: str | None) -> bool:
+    """Whether a reason asks for a person although the delivery is not at an end."""
+    return reason in words()["asking"]["reasons"]
+
+
 def needs_person(transport_code: str, receipt_code: str, reason: str | None) -> bool:
     """Whether nothing more happens until somebody acts."""
     table = words()
-    if receipt_code in table["receipt_next"] or reason in table["asking"]["reasons"]:
+    if receipt_code in table["receipt_next"] or asks(reason):
         return True
     if transport_code == "impossible" and reason in table["closed"]["reasons"]:
         return False

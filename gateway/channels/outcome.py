@@ -61,7 +61,7 @@ class Channel(Protocol):
 
     async def resolve(self, package: Package) -> Outcome:
         """Was it accepted? With evidence ACCEPTED, TRANSIENT (proven not there) or PERMANENT (something else is
-        there in its place); IN_DOUBT without.
+        there in its place); without, IN_DOUBT, or CONFIGURATION when it is ours to mend before one can ask.
         """
         ...
 

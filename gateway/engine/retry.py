@@ -25,6 +25,8 @@ LONGEST_UNREACHABLE = 600.0
 """Seconds: a host that was away is tried again soon after it is back, however long it was away."""
 SOONEST = 0.01
 """Seconds: the least that a retry waits, so that one pass never meets the same delivery twice."""
+REFUSED = "REFUSED"
+"""Part of the reason that says that the question itself was refused (`DMP-QUERY-REFUSED`): asking on may not help."""
 RESEND = "ENG-RESEND"
 
 Policy = Literal["query", "resend", "human", "none"]
@@ -130,6 +132,7 @@ def _in_doubt(outcome: Outcome, case: Case, settings: RetrySettings, _uniform: f
         Transport.IN_DOUBT,
         due_in=_step(asked, settings) if asks else None,
         progress=Progress(asked, case.progress.burned),
+        tells=REFUSED in _parts(outcome.reason),
     )
 
 

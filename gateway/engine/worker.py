@@ -97,9 +97,12 @@ class Worker:
         Raises StoreError (LCK-001) when other workers hold every account.
         """
         with self._roles():
-            now, made = self._clock.now(), 0
+            now, made, claimed, flying = self._clock.now(), 0, 0, True
             try:
-                while (claimed := await self._sweep(now)) or self._tasks():
+                # A lane that was full while it was swept may be free by now: only a sweep of empty lanes ends this.
+                while flying or claimed:
+                    flying = bool(self._tasks())
+                    claimed = await self._sweep(now)
                     made += claimed
                     if tasks := self._tasks():
                         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

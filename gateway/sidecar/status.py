@@ -19,8 +19,15 @@ AFTER = "ENG-AFTER"
 
 
 def needs_person(delivery: DeliveryView) -> bool:
-    """Whether nothing more happens to this delivery until somebody acts."""
-    return wording.needs_person(delivery.transport, delivery.receipt, delivery.reason)
+    """Whether nothing more happens to this delivery until somebody acts, or a person is wanted all the same."""
+    if wording.asks(delivery.reason):
+        return True
+    return not settles(delivery) and wording.needs_person(delivery.transport, delivery.receipt, delivery.reason)
+
+
+def settles(delivery: DeliveryView) -> bool:
+    """Whether the gateway settles a doubt by itself: only the DMP can be asked, and it will be, at `due_at`."""
+    return delivery.transport == "in_doubt" and delivery.channel == "dmp" and delivery.due_at is not None
 
 
 def next_step(delivery: DeliveryView) -> str:
@@ -47,7 +54,9 @@ def status_file(view: DocumentView, findings: Sequence[Finding] = ()) -> dict[st
 
 def pending(delivery: DeliveryView) -> bool:
     """Whether the gateway still works on it by itself."""
-    return delivery.transport in {"prepared", "sending", "transmitting", "retry"}
+    return delivery.transport in {"prepared", "sending", "transmitting", "retry"} or (
+        settles(delivery) and not wording.asks(delivery.reason)
+    )
 
 
 def _delivery(delivery: DeliveryView) -> dict[str, Any]:

@@ -103,7 +103,8 @@ class Claim:
 class Result:
     """How an attempt ended and what follows. `due_in` in seconds; None: the engine does not look again by itself.
 
-    `pause` stops the channel of this account at the same time (configuration outcomes).
+    `pause` stops the channel of this account at the same time (configuration outcomes). A doubt that stays is shown
+    with the reason that it began with, unless `tells`: then this answer is what a person has to know.
     """
 
     event: Event
@@ -117,6 +118,7 @@ class Result:
     progress: Progress = Progress()
     receipt: Receipt = Receipt.NONE
     pause: bool = False
+    tells: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,8 @@ def record(core: Core, claim: Claim, result: Result) -> bool:
 
 def _apply(work: Work, row: Row, result: Result, answer: dict[str, Any], fields: dict[str, Any]) -> None:
     reason = answer.pop("reason")
-    doubt = row["reason"] if result.event is Event.STILL_IN_DOUBT else None  # why it is doubtful, not what was asked
+    stays = result.event is Event.STILL_IN_DOUBT and not result.tells
+    doubt = row["reason"] if stays else None  # why it is doubtful, not what was asked
     reference = answer.pop("reference") or row["reference"]
     receipt = result.receipt if row["receipt"] == "none" else row["receipt"]
     work.move(

@@ -88,7 +88,10 @@ class DmpChannel:
         if isinstance(ready, Outcome):
             return _still_in_doubt(ready)
         if self._settings.in_doubt == "query":
-            return await self._evidence(ready, package, context)
+            answer = await self._query(ready, context, context.document_id)
+            if isinstance(answer, Outcome):
+                return _still_in_doubt(answer)
+            return registry.evidence(answer, context, package.part("document").data, self._host)
         body, message_id = self._feed(package, context, ready.keys)
         outcome = self._settled(await self._post_feed(ready, body, message_id, context), context)
         return outcome if outcome.verdict is Verdict.ACCEPTED else _still_in_doubt(outcome)
@@ -221,12 +224,6 @@ class DmpChannel:
 
     # ------------------------------------------------------------------------------------------------ ITI-18
 
-    async def _evidence(self, ready: _Ready, package: Package, context: DmpContext) -> Outcome:
-        answer = await self._query(ready, context, context.document_id)
-        if isinstance(answer, Outcome):
-            return _still_in_doubt(answer)
-        return registry.evidence(answer, context, package.part("document").data, self._host)
-
     async def _query(self, ready: _Ready, context: DmpContext, unique_id: str) -> registry.Answer | Outcome:
         """GetDocuments of one document; the Outcome says why there is no answer to it."""
         message_id = f"urn:uuid:{self._ids.uuid()}"
@@ -248,7 +245,8 @@ class DmpChannel:
             found = registry.read_answer(payload)
         except answers.AnswerError as unreadable:
             if answer.status != 200:
-                return classify.from_status(answer.status, answer.retry_after, self._host, fed=False)
+                status = classify.from_status(answer.status, answer.retry_after, self._host, fed=False)
+                return _about_query(status)
             return Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", str(unreadable)[:200], host=self._host)
         return registry.refusal(found, context, self._host) or found
 
@@ -269,9 +267,16 @@ def _context(package: Package) -> DmpContext:
 
 
 def _about_query(outcome: Outcome) -> Outcome:
-    """A permanent refusal named as that of a query: the advice for a refused feed would mislead."""
-    return outcome if outcome.verdict is not Verdict.PERMANENT else replace(outcome, reason=registry.REFUSED)
+    """A refusal named as that of a query: the advice for a refused feed would mislead, and a service that refuses
+    questions may well take documents, so it is no reason to pause the channel.
+    """
+    if outcome.verdict in {Verdict.PERMANENT, Verdict.CONFIGURATION}:
+        return replace(outcome, verdict=Verdict.PERMANENT, reason=registry.REFUSED)
+    return outcome
 
 
 def _still_in_doubt(outcome: Outcome) -> Outcome:
+    """The doubt stays. A fault of our own certificates or TLS is said as such: the engine pauses the channel."""
+    if outcome.verdict is Verdict.CONFIGURATION:
+        return outcome
     return Outcome(Verdict.IN_DOUBT, outcome.reason, outcome.text, outcome.reference, outcome.retry_after, outcome.host)

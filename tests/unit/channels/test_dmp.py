@@ -291,7 +291,7 @@ async def test_commit_comes_after_the_existence_test_and_before_the_post() -> No
             f"DMP-{classify.DUPLICATE}",
         ),
         (registry("Failure", ("XDSRepositoryBusy", "", "")), IN_DOUBT, "DMP-XDSRepositoryBusy"),
-        (fault("Sender", "x", "FailedCheck"), IN_DOUBT, "DMP-VIHF"),
+        (fault("Sender", "x", "FailedCheck"), CONFIGURATION, "DMP-VIHF"),
         ((httpx2.ConnectError("x"), False), IN_DOUBT, "DMP-CONNECT"),
         ((httpx2.ReadTimeout("x"), True), IN_DOUBT, "DMP-DOUBT-TIMEOUT"),
     ],

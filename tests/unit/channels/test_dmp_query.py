@@ -23,6 +23,7 @@ from tests.unit.channels.test_dmp import (
     STATUS,
     FakeHttp,
     HttpAnswer,
+    _alert,
     channel,
     envelope,
     fault,
@@ -72,6 +73,12 @@ def error(code: str, severity: str = "Error", context: str = "") -> str:
     return f"<rs:RegistryErrorList>{row}</rs:RegistryErrorList>"
 
 
+def tls_refusal() -> Exception:
+    raised = httpx2.ReadError("x")
+    raised.__cause__ = _alert("TLSV1_ALERT_UNKNOWN_CA")
+    return raised
+
+
 @pytest.mark.parametrize(
     ("reply", "verdict", "reason", "reference"),
     [
@@ -119,11 +126,13 @@ def error(code: str, severity: str = "Error", context: str = "") -> str:
         (answer(status="Failure"), IN_DOUBT, registry.REFUSED, None),
         (answer(status="PartialSuccess", errors=error("XDSRegistryError")), IN_DOUBT, registry.REFUSED, None),
         (fault("Sender", "Enveloppe illisible"), IN_DOUBT, registry.REFUSED, None),
-        (fault("Sender", "x", "FailedCheck"), IN_DOUBT, "DMP-VIHF", None),
+        (fault("Sender", "x", "FailedCheck"), IN_DOUBT, registry.REFUSED, None),
         (fault("Receiver", "plus tard"), IN_DOUBT, "DMP-FAULT-RECEIVER", None),
         (HttpAnswer(503, "text/plain", b"", 30.0), IN_DOUBT, "DMP-HTTP-503", None),
         (HttpAnswer(504, "text/plain", b"", None), IN_DOUBT, "DMP-HTTP-504", None),
-        (HttpAnswer(404, "text/plain", b"", None), IN_DOUBT, "DMP-HTTP-404", None),
+        (HttpAnswer(404, "text/plain", b"", None), IN_DOUBT, registry.REFUSED, None),
+        (HttpAnswer(400, "text/plain", b"", None), IN_DOUBT, registry.REFUSED, None),
+        ((tls_refusal(), True), Verdict.CONFIGURATION, "DMP-TLS-CLIENT", None),
         ((httpx2.ConnectError("x"), False), IN_DOUBT, "DMP-CONNECT", None),
         ((httpx2.ReadTimeout("x"), True), IN_DOUBT, "DMP-TIMEOUT", None),
     ],

@@ -170,3 +170,11 @@ def test_one_success_forgets_the_failures() -> None:
     for ok in (False, False, True, False, False):
         breaker.note(ok)
     assert not breaker.open
+
+
+@pytest.mark.parametrize(("reason", "tells"), [("DMP-QUERY-REFUSED", True), ("DMP-HTTP-503", False)])
+def test_a_refused_question_is_told_and_asked_again(reason: str, tells: bool) -> None:
+    result = judge(Verdict.IN_DOUBT, reason, replace(CASE, kind="resolve"))
+    assert (result.event, result.state) == (Event.STILL_IN_DOUBT, Transport.IN_DOUBT)
+    assert result.due_in is not None
+    assert result.tells is tells
