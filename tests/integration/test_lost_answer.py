@@ -205,9 +205,14 @@ def test_a_worker_killed_while_transmitting(practice: Practice, left: bool) -> N
     assert len(practice.box.dmp.documents()) == 1
 
 
-def test_the_first_version_was_not_there_and_its_correction_is_no_replacement(practice: Practice) -> None:
-    """A correction handed in while the first version is in doubt waits, then goes on what the DMP says."""
-    practice.box.faults.set("dmp", "drop_after_data")
+@pytest.mark.parametrize(
+    ("kind", "history"),
+    [("drop_after_data", [LOST, FOUND]), ("drop_before_store", [LOST, NOT_THERE, SENT])],
+)
+def test_a_correction_waits_for_what_the_dmp_says(
+    practice: Practice, kind: str, history: list[tuple[str, str, str]]
+) -> None:
+    practice.box.faults.set("dmp", kind)
     with Gateway.open(practice.config) as gateway:
         first = submit(gateway)
         gateway.deliver_due()
@@ -217,7 +222,7 @@ def test_the_first_version_was_not_there_and_its_correction_is_no_replacement(pr
         second = gateway.submit(json.dumps(value).encode())
         [later] = [d.id for d in gateway.status(second.document_id).deliveries if d.role == "dmp"]
         assert gateway.delivery(later).view.reason == "ENG-AFTER"
-        assert steps(delivered(gateway, first)) == [LOST, FOUND]
+        assert steps(delivered(gateway, first)) == history
         assert steps(delivered(gateway, later)) == [SENT]
         assert gateway.verify_journal().ok
     states = sorted((found.cda_version, found.status) for found in practice.box.dmp.documents())
