@@ -52,7 +52,7 @@ demo: $(RUNTIME) ## Deliver the fixture cases to a sandbox operator and DMP on t
 
 .PHONY: test
 test: $(DEV) node-tools ## Run the tests (ARGS="-k name" for some of them)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 .PHONY: check
 check: $(DEV) ## Format, lint, types, import floors, architecture tests
