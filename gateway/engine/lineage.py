@@ -155,7 +155,13 @@ def _may_have_arrived(detail: DeliveryDetail) -> bool:
     """Sent, under way, in doubt, or back in the schedule after an attempt whose bytes may have been taken."""
     if detail.row.state is Transport.SENT or detail.row.state in _UNSURE:
         return True
-    return any(one.transmitting_at is not None and one.verdict in _DOUBTFUL for one in detail.attempts)
+    doubtful = False
+    for one in detail.attempts:
+        if one.kind == "resolve" and one.verdict == "transient":
+            doubtful = False  # the other side was asked and had nothing (DMP-NOT-THERE)
+        elif one.transmitting_at is not None and one.verdict in _DOUBTFUL:
+            doubtful = True
+    return doubtful
 
 
 def _former(

@@ -227,3 +227,19 @@ def test_a_correction_waits_for_what_the_dmp_says(
         assert gateway.verify_journal().ok
     states = sorted((found.cda_version, found.status) for found in practice.box.dmp.documents())
     assert states == [(1, "Deprecated"), (2, "Approved")]
+
+
+def test_what_the_dmp_does_not_have_is_superseded_by_its_correction(practice: Practice) -> None:
+    practice.box.faults.set("dmp", "drop_before_store")
+    with Gateway.open(practice.config) as gateway:
+        first = submit(gateway)
+        delivered(gateway, first, lambda one: one.view.reason == "DMP-NOT-THERE")
+        value: dict[str, Any] = case(BILAN)
+        value |= {"key": "c-1", "replaces": gateway.delivery(first).view.document_id}
+        value["document"]["reason"] = "Texte corrigé"
+        second = gateway.submit(json.dumps(value).encode())
+        [later] = [d.id for d in gateway.status(second.document_id).deliveries if d.role == "dmp"]
+        assert gateway.delivery(first).view.transport == "superseded"
+        assert steps(delivered(gateway, later)) == [SENT]
+        assert gateway.verify_journal().ok
+    assert [found.status for found in practice.box.dmp.documents()] == ["Approved"]
