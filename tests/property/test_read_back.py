@@ -1,6 +1,6 @@
 """Whatever is written can be read back: CDA and FHIR of any document, archives, and bytes that are none of these.
 
-By default a few examples of each; `KINE_EXAMPLES=500` draws five hundred (about two minutes).
+By default a few examples of each; `KINE_EXAMPLES=500` draws five hundred (about two minutes of one core).
 """
 
 from __future__ import annotations
