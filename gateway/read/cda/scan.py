@@ -53,22 +53,24 @@ class Scan:
         """A coded element that the model wants."""
         return self.code(element) or ABSENT_CODE
 
-    def moment(self, element: Element | None) -> datetime | None:
-        """A TS with its offset; without one it is read as Paris time, with a finding."""
+    def _written(self, element: Element | None) -> datetime | None:
+        """A TS as it stands, perhaps without offset; one that cannot be read is left out, with a finding."""
         value = attribute(element, "value")
         if element is None or not value:
             return None
         parts = _TS.fullmatch(value)
         made = _moment(parts) if parts is not None else None
         if made is None:
-            self.trail.doubt(
-                "RDB-011",
-                path(element),
-                "Date illisible : elle est ignorée.",
-                "Se fier au texte du document.",
-                "HL7 TS",
-            )
+            message = "Date illisible : elle est ignorée."
+            self.trail.doubt("RDB-011", path(element), message, "Se fier au texte du document.", "HL7 TS")
+        return made
+
+    def moment(self, element: Element | None) -> datetime | None:
+        """A TS with its offset; without one it is read as Paris time, with a finding."""
+        made = self._written(element)
+        if element is None or made is None:
             return None
+        value = attribute(element, "value")
         if made.tzinfo is None:
             if len(value) > len("20260105"):  # a day alone needs no zone to be understood
                 message = "Heure sans fuseau : lue comme heure de Paris."
@@ -80,20 +82,10 @@ class Scan:
 
     def day(self, element: Element | None) -> date | None:
         """The day of a TS where it was written; a month or a year alone is its first day, with a finding."""
+        made = self._written(element)
+        if element is None or made is None:
+            return None
         value = attribute(element, "value")
-        if element is None or not value:
-            return None
-        parts = _TS.fullmatch(value)
-        made = _moment(parts) if parts is not None else None
-        if made is None:
-            self.trail.doubt(
-                "RDB-011",
-                path(element),
-                "Date illisible : elle est ignorée.",
-                "Se fier au texte du document.",
-                "HL7 TS",
-            )
-            return None
         if len(value) < 8:
             self.trail.info(
                 "RDB-013",
