@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("gateway.sidecar")
 
 
+UNDER_WAY = ("prepared", "sending", "transmitting", "retry", "in_doubt")
+
 GATHER_SECONDS = 0.1
 """Changes that come this close together are written at once."""
 
@@ -74,8 +76,7 @@ class Sidecar:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.idle = False
-        """Whether, at the end of the last pass, no file was waiting and no delivery was under way."""
+        self._swept = False
         self._dirty: set[str] = set()
         self.desks = [_desk(gateway, a.id, a.outbox) for a in gateway.settings.account if a.outbox is not None]
         if not self.desks:
@@ -130,7 +131,7 @@ class Sidecar:
         for desk in self.desks:
             self._dirty.update(desk.intake.pass_once())
         self.refresh(everything=everything)
-        self.idle = self._nothing_waits()
+        self._swept = True
 
     def refresh(self, *, everything: bool = True) -> None:
         """Rewrite the status files that are out of date and the to-do pages. The store is the truth.
@@ -141,11 +142,13 @@ class Sidecar:
         for desk in self.desks:
             desk.refresh(self.gateway, None if everything else dirty)
 
-    def _nothing_waits(self) -> bool:
-        views = [view for desk in self.desks for view in desk.views.values()]
-        return not any(desk.folder.scan() for desk in self.desks) and not any(
-            pending(delivery) and delivery.reason != AFTER for view in views for delivery in view.deliveries
-        )
+    @property
+    def idle(self) -> bool:
+        """Whether no file waits and no delivery is under way, one submitted by other means included."""
+        if not self._swept or any(desk.folder.scan() for desk in self.desks):
+            return False
+        moving = self.gateway.deliveries(states=UNDER_WAY)
+        return not any(pending(delivery) and delivery.reason != AFTER for delivery in moving)
 
 
 def _desk(gateway: Gateway, account: str, root: Path) -> Desk:
