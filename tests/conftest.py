@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +65,11 @@ def _require(config: pytest.Config, names: tuple[str, ...]) -> None:
         pytest.fail(f"{message}; skipping is forbidden here", pytrace=False)
     config.stash[SKIPPED].update(missing)
     pytest.skip(message)
+
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, database=None)
+if os.environ.get("HYPOTHESIS_PROFILE"):
+    hypothesis.settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
 
 def pytest_configure(config: pytest.Config) -> None:
