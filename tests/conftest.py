@@ -67,9 +67,10 @@ def _require(config: pytest.Config, names: tuple[str, ...]) -> None:
     pytest.skip(message)
 
 
-hypothesis.settings.register_profile("repeatable", derandomize=True, database=None)
-if os.environ.get("HYPOTHESIS_PROFILE"):
-    hypothesis.settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
+# No deadline for one example: how long it takes says more about the machine than about the code.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
