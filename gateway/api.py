@@ -336,6 +336,7 @@ class Gateway:
             settings.rules if settings else RulesSettings(),
             settings.fhir if settings else FhirSettings(),
             kits.required(settings.validation) if settings else None,
+            copy=settings is not None and settings.cda.with_pdf,
         )
 
     def _account(self, submission: AnySubmission) -> AccountSettings | None:

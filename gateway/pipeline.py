@@ -39,7 +39,7 @@ SOFTWARE = f"kine-gateway {version('kine-gateway')}"
 class World:
     """What the road needs besides the submission, loaded once per process.
 
-    No trust list: previews only. `kits`: official suites that every document must pass.
+    No trust list: previews only. `kits`: official suites that every document must pass. `copy`: the CDA carries the PDF.
     """
 
     terminology: Terminology
@@ -47,6 +47,7 @@ class World:
     rules: RulesSettings
     fhir: FhirSettings
     kits: Kits | None = None
+    copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +254,7 @@ def render(document: ClinicalDocument, world: World) -> tuple[dict[str, bytes], 
 
     wanted, page = world.fhir, pdf.render(document)
     rendered = {
-        "cda": cda.render(document, world.terminology),
+        "cda": cda.render(document, world.terminology, pdf=page if world.copy else None),
         "fhir": fhir.render(
             document,
             world.terminology,

@@ -146,6 +146,12 @@ class SidecarSettings(_Table):
     workers: int = Field(default=4, ge=1, le=64)
 
 
+class CdaSettings(_Table):
+    """`with_pdf` joins the PDF to the CDA as a copy of the document, which then weighs about three times as much."""
+
+    with_pdf: bool = False
+
+
 class FhirSettings(_Table):
     """FR Core version whose identity status codes are written (spec fhir §1), and what a FHIR document holds besides.
 
@@ -201,6 +207,7 @@ class Settings(_Table):
     account: tuple[AccountSettings, ...] = Field(min_length=1)
     retry: RetrySettings = RetrySettings()
     sidecar: SidecarSettings = SidecarSettings()
+    cda: CdaSettings = CdaSettings()
     fhir: FhirSettings = FhirSettings()
     rules: RulesSettings = RulesSettings()
     validation: ValidationSettings = ValidationSettings()

@@ -83,6 +83,17 @@ def test_a_changed_input_arrives_everywhere_with_what_it_says(practice: Practice
     assert mail["X-MSS-INS"] == "O"
 
 
+def test_the_pdf_travels_inside_the_cda_when_wanted(practice: Practice) -> None:
+    text = practice.config.read_text(encoding="utf-8") + "\n[cda]\nwith_pdf = true\n\n[fhir]\nwith_pdf = true\n"
+    practice.config.write_text(text, encoding="utf-8")
+    practice.drop(case(BILAN), "copie", ACCOUNT)
+    practice.run()
+    assert {d["transport"] for d in practice.status(ACCOUNT, "copie")["deliveries"]} == {"sent"}
+    [document] = practice.box.dmp.documents()
+    assert b"Copie du document" in document.content
+    assert [mail.findings for mail in practice.box.mail.all_messages()] == [(), ()]
+
+
 def test_a_file_dropped_twice_is_one_document(practice: Practice) -> None:
     value = case(BILAN)
     practice.drop(value, "un", ACCOUNT)

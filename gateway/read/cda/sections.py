@@ -16,11 +16,16 @@ _GOALS = frozenset({"GOL", "INT", "PRP", "RQO"})
 _ASKED = frozenset({"ARQ", "APT", "INT", "PRMS", "PRP", "RQO"})
 
 
+COPY = "1.2.250.1.213.1.1.2.243"
+"""Template of the section "Copie du document": the same document as a PDF."""
+
+
 def sections(scan: Scan, body: Element | None) -> Iterator[Section]:
     """The sections below a structuredBody or a section."""
     for component in children(body, "component"):
         for element in children(component, "section"):
-            yield section(scan, element)
+            if COPY not in templates(element):  # its file is among the attachments of the reading
+                yield section(scan, element)
 
 
 def section(scan: Scan, element: Element) -> Section:
