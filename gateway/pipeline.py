@@ -39,7 +39,7 @@ SOFTWARE = f"kine-gateway {version('kine-gateway')}"
 class World:
     """What the road needs besides the submission, loaded once per process.
 
-    No trust list: previews only. `kits`: official suites that every document must pass. `copy`: the CDA carries the PDF.
+    No trust list: previews only. `kits`: official suites that every document must pass. `copy`: join the PDF.
     """
 
     terminology: Terminology
