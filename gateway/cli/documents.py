@@ -80,7 +80,8 @@ def submit(
         )
         return
     print_findings(f.as_dict() for f in report.findings)
-    say("" if accepted.created else "Déjà confié : le même document a été reconnu, rien n'est ajouté.")
+    if not accepted.created:
+        say("Déjà confié : le même document a été reconnu, rien n'est ajouté.")
     print(f"document {accepted.document_id}")
     print_table(
         ("envoi", "destination", "état", "raison"), [(d.id, d.label, d.transport, d.reason) for d in status.deliveries]
