@@ -1,0 +1,61 @@
+"""Settings: one TOML file, unknown keys refused, secrets by file path only."""
+
+from __future__ import annotations
+
+from gateway.settings.base import (
+    Environment,
+    TlsSettings,
+)
+from gateway.settings.loading import (
+    ENV_CONFIG,
+    key_of,
+    load,
+    redacted,
+)
+from gateway.settings.machinery import (
+    CdaSettings,
+    FhirSettings,
+    JournalSettings,
+    KitSettings,
+    RetrySettings,
+    RulesSettings,
+    SealingSettings,
+    SidecarSettings,
+    StoreSettings,
+    TrustSpace,
+    ValidationSettings,
+)
+from gateway.settings.tree import (
+    AccountSettings,
+    Settings,
+    preview_account,
+)
+from gateway.settings.ways import (
+    DmpSettings,
+    SmtpSettings,
+)
+
+__all__ = [
+    "ENV_CONFIG",
+    "AccountSettings",
+    "CdaSettings",
+    "DmpSettings",
+    "Environment",
+    "FhirSettings",
+    "JournalSettings",
+    "KitSettings",
+    "RetrySettings",
+    "RulesSettings",
+    "SealingSettings",
+    "Settings",
+    "SidecarSettings",
+    "SmtpSettings",
+    "StoreSettings",
+    "TlsSettings",
+    "TrustSpace",
+    "ValidationSettings",
+    "key_of",
+    "load",
+    "preview_account",
+    "redacted",
+]

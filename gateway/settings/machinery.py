@@ -1,0 +1,108 @@
+"""How the gateway itself works: store, sealing, journal, schedule, folder, documents and their checks."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from gateway.settings.base import Table
+
+
+class TrustSpace(Table):
+    """File that lists the MSSanté domains: a mail to any other domain is refused before connecting."""
+
+    file: Path
+
+
+class StoreSettings(Table):
+    """Where deliveries live: `sqlite:///path`. Never a network share."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^(sqlite:///.+|postgres(ql)?://.+)$")]
+
+
+class SealingSettings(Table):
+    """Master key file (32 bytes, base64) that wraps each document's key."""
+
+    key_file: Path
+
+
+class JournalSettings(Table):
+    """Where signed checkpoints go, outside the database, and the Ed25519 key that signs them."""
+
+    checkpoint_dir: Path
+    key_file: Path
+    origin: str = "kine-gateway.local/journal"
+    every_records: int = Field(default=1000, gt=0)
+
+
+class RetrySettings(Table):
+    """Durable schedule, in seconds (DESIGN §4 rule 6): the last delay repeats until `give_up_after`."""
+
+    delays: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(30, 120, 600, 3600, 21600), min_length=1)
+    give_up_after: float = Field(default=5 * 86400, gt=0)
+    jitter: bool = True
+    lease: float = Field(default=60.0, gt=0)
+    breaker_failures: int = Field(default=5, ge=1)
+    breaker_pause: float = Field(default=60.0, gt=0)
+
+
+class SidecarSettings(Table):
+    """Folder watch. `scan_every` in seconds; `keep` leaves accepted files beside their status."""
+
+    scan_every: float = Field(default=2.0, gt=0)
+    keep: bool = False
+    workers: int = Field(default=4, ge=1, le=64)
+
+
+class CdaSettings(Table):
+    """`with_pdf` joins the PDF to the CDA as a copy of the document, which then weighs about three times as much."""
+
+    with_pdf: bool = False
+
+
+class FhirSettings(Table):
+    """FR Core version whose identity status codes are written (spec fhir §1), and what a FHIR document holds besides.
+
+    `with_pdf` puts the PDF into the FHIR document, which then weighs twice as much; `document_core` claims the draft
+    ANS profiles of a document (spec fhir §2).
+    """
+
+    fr_core: Literal["2.1", "2.2-ballot", "2.2"] = "2.2-ballot"
+    with_pdf: bool = False
+    document_core: bool = False
+
+
+class RulesSettings(Table):
+    """Dates that the sources disagree on, so configuration decides (spec kine §1)."""
+
+    experiment_start: date = Field(default=date(2025, 6, 8), strict=True)
+    episode_months: int = Field(default=3, ge=1, le=24)
+
+
+class KitSettings(Table):
+    """One copy of the ANS test kit. `sha256` is its pin (`kine-gateway validate --pin FOLDER`)."""
+
+    path: Path
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "ans"
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class ValidationSettings(Table):
+    """Official kits; `required` makes every submission pass them without error before anything is sent."""
+
+    required: bool = False
+    kits: tuple[KitSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _kits_are_told_apart(self) -> Self:
+        names = [kit.name for kit in self.kits]
+        if len(set(names)) != len(names):
+            raise ValueError("deux kits ont le même name")
+        if self.required and not self.kits:
+            raise ValueError("required demande au moins un kit")
+        if self.required and any(kit.sha256 is None for kit in self.kits):
+            raise ValueError("required demande un kit épinglé (sha256, donné par kine-gateway validate --pin)")
+        return self
