@@ -1,0 +1,133 @@
+"""What a gateway is made of, opened on first use: store, world, worker, channels; and how a submission is prepared."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gateway.clock import Clock, Randomness, SystemClock, SystemRandomness
+from gateway.errors import ConfigError, InputError
+from gateway.findings import has_errors
+from gateway.records.level1 import AnySubmission
+from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Settings, preview_account
+
+if TYPE_CHECKING:
+    from gateway.channels.outcome import Channel
+    from gateway.engine.background import Background
+    from gateway.engine.events import DeliveryEvent, Subscriber
+    from gateway.engine.worker import Worker
+    from gateway.pipeline import Prepared, World
+    from gateway.store.base import Store
+
+
+class Machinery:
+    """The parts behind every face of a gateway. Faces use it; it offers nothing to users."""
+
+    def __init__(
+        self, settings: Settings | None, *, clock: Clock | None = None, randomness: Randomness | None = None
+    ) -> None:
+        self._settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.randomness: Randomness = randomness or SystemRandomness()
+        self._subscribers: list[Subscriber] = []
+        self._running: tuple[asyncio.AbstractEventLoop, Worker] | None = None
+
+    def close(self) -> None:
+        """Sign a last checkpoint of the journal and let go of the store."""
+        if "store" in self.__dict__:
+            self.store.close()
+            del self.__dict__["store"]
+        if "world" in self.__dict__ and self.world.kits is not None:
+            self.world.kits.close()
+            del self.__dict__["world"]
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration. Raises ConfigError on a preview gateway."""
+        if self._settings is None:
+            raise ConfigError("CFG-011", "Cette opération demande une configuration.", "Donner --config FICHIER.")
+        return self._settings
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened on first use. Raises StoreError, ConfigError."""
+        from gateway import store
+
+        return store.open(self.settings, self.clock, self.randomness)
+
+    @cached_property
+    def world(self) -> World:
+        """Terminology, trust space, rules and required kits, loaded once. Raises ConfigError."""
+        from gateway import terminology
+        from gateway.pipeline import World
+        from gateway.rules import trust_space
+        from gateway.validate import kits
+
+        settings = self._settings
+        return World(
+            terminology.load(),
+            trust_space.load(settings.trust_space.file) if settings else None,
+            settings.rules if settings else RulesSettings(),
+            settings.fhir if settings else FhirSettings(),
+            kits.required(settings.validation) if settings else None,
+            copy=settings is not None and settings.cda.with_pdf,
+        )
+
+    def _account(self, submission: AnySubmission) -> AccountSettings | None:
+        if self._settings is None:
+            from gateway.identity.roots import environment_of
+
+            environment = environment_of(submission.patient.ins)
+            return preview_account(submission.account, submission.author.rpps, environment)
+        return self._settings.find_account(submission.account)
+
+    def _background(self, submission: AnySubmission) -> Background:
+        from gateway.engine import background
+
+        return background.gather(None if self._settings is None else self.store, submission)
+
+    def _prepare(self, submission: AnySubmission, *, signed: bool) -> Prepared:
+        from gateway import pipeline
+        from gateway.package.keys import load_signing_keys
+
+        account = self._account(submission)
+        assert account is not None
+        keys = None
+        if signed and account.dmp is not None:
+            keys = load_signing_keys(account.dmp.sign_cert_file, account.dmp.sign_key_file)
+        known = self._background(submission)
+        if has_errors(known.findings):
+            raise InputError(known.findings)
+        return pipeline.prepare(
+            submission,
+            account,
+            self.world,
+            now=self.clock.now(),
+            ids=self.randomness,
+            keys=keys,
+            history=known.history,
+            lineage=known.lineage,
+        )
+
+    def _worker(self) -> Worker:
+        from gateway.engine.events import log_event
+        from gateway.engine.worker import Worker
+
+        return Worker(
+            self.store,
+            self._channel,
+            clock=self.clock,
+            randomness=self.randomness,
+            settings=self.settings,
+            subscribers=(log_event, self._tell),
+        )
+
+    def _tell(self, event: DeliveryEvent) -> None:
+        for subscriber in self._subscribers:
+            subscriber(event)
+
+    def _channel(self, account_id: str, channel: str) -> Channel:
+        from gateway.engine.ways import open_way
+
+        return open_way(self.settings, self.world.trust, account_id, channel, clock=self.clock, ids=self.randomness)
