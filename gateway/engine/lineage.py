@@ -13,7 +13,7 @@ from gateway.engine import stored
 from gateway.errors import NotFoundError
 from gateway.findings import Finding, error
 from gateway.package import xdm
-from gateway.package.types import MailContext, context_from_json
+from gateway.package.types import DmpUpdateContext, MailContext, context_from_json
 from gateway.records.people import RecipientRole
 from gateway.store.states import TRANSITIONS, Event, Transport
 
@@ -138,6 +138,8 @@ def _note(
     if data is None:
         return
     context = context_from_json(data)
+    if isinstance(context, DmpUpdateContext):
+        return  # it changed what is there, and brought nothing
     mail = isinstance(context, MailContext)
     place = context.envelope_to.lower() if isinstance(context, MailContext) else "dmp"
     document = context.document_id or version.main

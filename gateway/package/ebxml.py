@@ -66,6 +66,16 @@ def entry_id(metadata: bytes) -> str:
     return str(entry.get("id"))
 
 
+def classification(identifier: str, owner: str, code: Code) -> Element:
+    """A confidentiality code of a document entry, standing alone."""
+    holder = etree.Element(f"{{{RIM}}}ExtrinsicObject", nsmap={"rim": RIM})
+    owned = _Owned(holder, owner)
+    owned.code(ENTRY_CONFIDENTIALITY, code)
+    element = holder[0]
+    element.set("id", identifier)
+    return element
+
+
 def _child(parent: Element, tag: str, /, **attributes: str) -> Element:
     return etree.SubElement(parent, f"{{{RIM}}}{tag}", attributes)
 
@@ -150,6 +160,8 @@ def _association(parent: Element, association: Association) -> None:
     )
     if association.original:
         _slot(element, "SubmissionSetStatus", "Original")
+    for name, value in association.slots:
+        _slot(element, name, value)
 
 
 def _slot(parent: Element, name: str, *values: str) -> None:

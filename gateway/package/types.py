@@ -36,8 +36,8 @@ class MailContext:
 
 
 @dataclass(frozen=True, slots=True)
-class DmpContext:
-    """What ITI-41 needs beside the parts: the identity that the VIHF asserts, the ids that answers name.
+class DmpIdentity:
+    """Who acts for which patient: all that a VIHF asserts beside the software.
 
     `ins` and `ins_oid` are those of every patientId in the parts; `name_id` is the author's PS_IdNat in
     direct mode and Struct_IdNat/local id in indirect mode (spec dmp §1.4).
@@ -53,14 +53,54 @@ class DmpContext:
     structure_id: str
     sector: str
     name_id: str
+
+    @property
+    def patient_cx(self) -> str:
+        """The patient as XDS writes it."""
+        return f"{self.ins}^^^&{self.ins_oid}&ISO^NH"
+
+
+@dataclass(frozen=True, slots=True)
+class DmpContext(DmpIdentity):
+    """What ITI-41 needs beside the parts: the identity that the VIHF asserts, the ids that answers name.
+
+    `replaces_document` and `replaces_entry` are the uniqueId and the entryUUID that an RPLC association in the parts
+    names; empty without one, and in contexts stored before they were kept.
+    """
+
     submission_set_id: str
     document_id: str
     document_entry: str
     signature_entry: str
+    replaces_document: str = ""
+    replaces_entry: str = ""
     channel: Literal["dmp"] = "dmp"
 
 
-SendContext = MailContext | DmpContext
+Change = Literal["mask", "unmask", "hide", "show", "hide_legal", "show_legal", "archive", "unarchive", "delete"]
+"""A change of a document that is in the DMP (TD3.3): masked to professionals, hidden from the patient or from legal
+representatives, archived, deleted, and what undoes the first four."""
+
+
+@dataclass(frozen=True, slots=True)
+class DmpUpdateContext(DmpIdentity):
+    """What ITI-57 needs beside the frozen part: what changes on which document.
+
+    `document_id` is the uniqueId of the document to change, `known_entry` its entryUUID as far as we know: the
+    registry gives it another one with each version of its metadata, so it is asked again at send time (TD3.1b).
+    `new_entry` is the frozen id of the version that a change of visibility makes.
+    """
+
+    change: Change
+    submission_set_id: str
+    document_id: str
+    known_entry: str
+    new_entry: str
+    channel: Literal["dmp"] = "dmp"
+    kind: Literal["update"] = "update"
+
+
+SendContext = MailContext | DmpContext | DmpUpdateContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +126,18 @@ def context_to_json(context: SendContext) -> bytes:
 def context_from_json(data: bytes) -> SendContext:
     """The context that `context_to_json` wrote. Raises ValueError on anything else."""
     value: dict[str, Any] = json.loads(data)
-    kinds: dict[str, type[SendContext]] = {"mssante": MailContext, "dmp": DmpContext}
+    kinds: dict[str, type[SendContext]] = {"mssante": MailContext, "dmp": DmpContext, "update": DmpUpdateContext}
     try:
-        return kinds[value["channel"]](**value)
+        return kinds[value.get("kind") or value["channel"]](**value)
     except (KeyError, TypeError) as fault:
         raise ValueError(f"not a send context: {fault}") from fault
 
 
 __all__ = [
+    "Change",
     "DmpContext",
+    "DmpIdentity",
+    "DmpUpdateContext",
     "MailContext",
     "Package",
     "Part",

@@ -83,13 +83,14 @@ class SubmissionSet:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """A link of the lot; `original` adds the slot SubmissionSetStatus that HasMember wants."""
+    """A link of the lot; `original` adds the slot SubmissionSetStatus that HasMember wants, `slots` any others."""
 
     id: str
     type: str
     source: str
     target: str
     original: bool = False
+    slots: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +277,11 @@ def _table() -> dict[str, dict[str, Code]]:
 def content_type() -> Code:
     """contentTypeCode of a liberal practice's lot (JDV_J03, JDV_J59)."""
     return _table()["submission_set"]["content_type"]
+
+
+def visibility_codes() -> dict[str, Code]:
+    """The labels of JDV_J08 that hide a document: `mask`, `hide` (the patient), `hide_legal` (representatives)."""
+    return _table()["visibility"]
 
 
 def signature_codes() -> dict[str, Code]:
