@@ -10,14 +10,19 @@ import socket
 import sqlite3
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway import platform
 from gateway.errors import GatewayError
 from gateway.findings import Finding, Severity, error, warning
 from gateway.settings import AccountSettings, Settings, TlsSettings
+
+if TYPE_CHECKING:
+    from gateway.package import certificates
 
 EXPIRY_WARNING = timedelta(days=30)
 CONNECT_SECONDS = 5.0
@@ -111,16 +116,67 @@ def _account(account: AccountSettings) -> Iterator[Finding]:
         yield from _tls(f"{base}/smtp/tls", account.smtp.tls)
     if account.dmp is not None:
         yield from _tls(f"{base}/dmp/tls", account.dmp.tls)
-        yield from _certificate(f"{base}/dmp/sign_cert_file", account.dmp.sign_cert_file)
-        yield from _key(f"{base}/dmp/sign_key_file", account.dmp.sign_key_file)
+        dmp = account.dmp
+        yield from _own(f"{base}/dmp", "sign_", dmp.sign_cert_file, dmp.sign_pkcs12_file, dmp.sign_pkcs12_password_file)
+        if dmp.sign_key_file is not None:
+            yield from _key(f"{base}/dmp/sign_key_file", dmp.sign_key_file)
 
 
 def _tls(place: str, tls: TlsSettings) -> Iterator[Finding]:
     yield from _certificate(f"{place}/ca_file", tls.ca_file)
-    if tls.cert_file is not None:
-        yield from _certificate(f"{place}/cert_file", tls.cert_file)
+    yield from _own(place, "", tls.cert_file, tls.pkcs12_file, tls.pkcs12_password_file)
     if tls.key_file is not None:
         yield from _key(f"{place}/key_file", tls.key_file)
+
+
+def _own(place: str, prefix: str, cert: Path | None, archive: Path | None, password: Path | None) -> Iterator[Finding]:
+    """Our own certificate, PEM or PKCS#12: there, opened by its password, valid, and of the right use."""
+    from gateway.package import certificates
+
+    path = f"{place}/{prefix}{'cert_file' if archive is None else 'pkcs12_file'}"
+    if password is not None:
+        yield from _key(f"{place}/{prefix}pkcs12_password_file", password)
+    try:
+        found = certificates.own(cert, archive, password)
+    except GatewayError as fault:
+        yield error(fault.code, path, fault.message, fault.advice)
+        return
+    except (OSError, ValueError):
+        yield error("CFG-105", path, "Certificat absent ou illisible (PEM attendu).", f"Vérifier le fichier {cert}.")
+        return
+    if found is None:
+        return
+    held = certificates.describe(found)
+    yield from _validity(path, held.ends)
+    if not prefix and not held.authenticates:
+        message = f"Ce certificat n'est pas fait pour s'authentifier (usage : {', '.join(held.usages)})."
+        yield warning("CFG-113", path, message, "Demander un certificat d'authentification (offre ORG, AUTH_CLI).")
+
+
+def held_certificates(settings: Settings) -> list[tuple[str, str, certificates.Held]]:
+    """Account, purpose and description of every certificate of ours that can be read; faults are findings, not here."""
+    from gateway.package import certificates
+
+    found = []
+    for account in settings.account:
+        for purpose, files in _purposes(account):
+            with suppress(GatewayError, OSError, ValueError):
+                certificate = certificates.own(*files)
+                if certificate is not None:
+                    found.append((account.id, purpose, certificates.describe(certificate)))
+    return found
+
+
+_Files = tuple[Path | None, Path | None, Path | None]
+
+
+def _purposes(account: AccountSettings) -> Iterator[tuple[str, _Files]]:
+    for purpose, way in (("MSSanté, envoi", account.smtp), ("MSSanté, lecture", account.imap), ("DMP", account.dmp)):
+        if way is not None:
+            yield purpose, (way.tls.cert_file, way.tls.pkcs12_file, way.tls.pkcs12_password_file)
+    dmp = account.dmp
+    if dmp is not None:
+        yield "DMP, signature", (dmp.sign_cert_file, dmp.sign_pkcs12_file, dmp.sign_pkcs12_password_file)
 
 
 def _key(place: str, path: Path) -> Iterator[Finding]:
@@ -138,8 +194,11 @@ def _certificate(place: str, path: Path) -> Iterator[Finding]:
     except (OSError, ValueError):
         yield error("CFG-105", place, "Certificat absent ou illisible (PEM attendu).", f"Vérifier le fichier {path}.")
         return
+    yield from _validity(place, min(c.not_valid_after_utc for c in certificates))
+
+
+def _validity(place: str, end: datetime) -> Iterator[Finding]:
     now = datetime.now(UTC)
-    end = min(c.not_valid_after_utc for c in certificates)
     if end < now:
         yield error("CFG-107", place, f"Certificat expiré le {end:%d/%m/%Y}.", "Le renouveler : plus rien ne part.")
     elif end - now < EXPIRY_WARNING:
@@ -174,19 +233,17 @@ def _reach(account: str, channel: str, host: str, port: int) -> Iterator[Finding
 
 def _handshake(account: str, tls: TlsSettings, host: str, port: int) -> Iterator[Finding]:
     """Mutual TLS as the channel does it: our anchor only, the host's name checked, our certificate shown."""
+    from gateway.channels.tls import client_context
+
     try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(tls.ca_file)
-        if tls.cert_file is not None:
-            context.load_cert_chain(tls.cert_file, tls.key_file)
         with (
             socket.create_connection((host, port), CONNECT_SECONDS) as plain,
-            context.wrap_socket(plain, server_hostname=host),
+            client_context(tls).wrap_socket(plain, server_hostname=host),
         ):
             return
     except ssl.SSLError as fault:
         message = f"TLS refusé par {host} : {fault.reason}."
         advice = "Vérifier l'autorité (ca_file), le nom du serveur et le certificat client."
         yield error("CFG-111", f"/account/{account}/dmp/tls", message, advice)
-    except OSError:
+    except (OSError, GatewayError):  # nobody there, or files that have a finding of their own
         return

@@ -89,13 +89,13 @@ class Machinery:
 
     def _prepare(self, submission: AnySubmission, *, signed: bool) -> Prepared:
         from gateway import pipeline
-        from gateway.package.keys import load_signing_keys
+        from gateway.package.keys import signing_keys
 
         account = self._account(submission)
         assert account is not None
         keys = None
         if signed and account.dmp is not None:
-            keys = load_signing_keys(account.dmp.sign_cert_file, account.dmp.sign_key_file)
+            keys = signing_keys(account.dmp)
         known = self._background(submission)
         if has_errors(known.findings):
             raise InputError(known.findings)

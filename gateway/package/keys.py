@@ -1,4 +1,4 @@
-"""The key and certificate chain that sign for one account, loaded from PEM files."""
+"""The key and certificate chain that sign for one account, loaded from PEM files or PKCS#12."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from gateway.errors import ConfigError
+from gateway.package import pkcs12
+from gateway.settings import DmpSettings
 
 MIN_BITS = 2048
 """Smallest RSA key accepted, in bits (RGS, annexe B1)."""
@@ -48,6 +51,16 @@ class SigningKeys:
         return self.private_key.sign(data, padding.PKCS1v15(), algorithm)
 
 
+def signing_keys(settings: DmpSettings) -> SigningKeys:
+    """The keys of an account, from PEM or PKCS#12. Raises ConfigError like `load_signing_keys` and `pkcs12.load`."""
+    if settings.sign_pkcs12_file is not None and settings.sign_pkcs12_password_file is not None:
+        identity = pkcs12.load(settings.sign_pkcs12_file, settings.sign_pkcs12_password_file)
+        return _checked(identity.chain, identity.key)
+    assert settings.sign_cert_file is not None  # the settings see to it
+    assert settings.sign_key_file is not None
+    return load_signing_keys(settings.sign_cert_file, settings.sign_key_file)
+
+
 def load_signing_keys(cert_file: Path, key_file: Path) -> SigningKeys:
     """Read a PEM certificate (its chain may follow) and its unencrypted PEM key.
 
@@ -63,6 +76,10 @@ def load_signing_keys(cert_file: Path, key_file: Path) -> SigningKeys:
             f"Certificat ou clé de signature illisible ({cert_file.name}, {key_file.name}).",
             "Vérifiez les chemins sign_cert_file et sign_key_file : PEM, clé sans mot de passe, droits de lecture.",
         ) from fault
+    return _checked(tuple(chain), key)
+
+
+def _checked(chain: tuple[x509.Certificate, ...], key: PrivateKeyTypes) -> SigningKeys:
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < MIN_BITS:
         raise ConfigError("SIG-002", f"La clé de signature doit être une clé RSA d'au moins {MIN_BITS} bits.")
     if key.public_key() != chain[0].public_key():
@@ -72,7 +89,7 @@ def load_signing_keys(cert_file: Path, key_file: Path) -> SigningKeys:
             "Le premier certificat du fichier doit être celui de la clé ; les autorités suivent.",
         )
     _check_usage(chain[0])
-    return SigningKeys(tuple(chain), key)
+    return SigningKeys(chain, key)
 
 
 def _check_usage(certificate: x509.Certificate) -> None:

@@ -6,6 +6,7 @@ from gateway.settings.base import (
     Environment,
     TlsSettings,
 )
+from gateway.settings.insi import InsiSettings
 from gateway.settings.loading import (
     ENV_CONFIG,
     key_of,
@@ -22,6 +23,8 @@ from gateway.settings.machinery import (
     SealingSettings,
     SidecarSettings,
     StoreSettings,
+    TimestampSettings,
+    TraceSettings,
     TrustSpace,
     ValidationSettings,
 )
@@ -31,17 +34,26 @@ from gateway.settings.tree import (
     preview_account,
 )
 from gateway.settings.ways import (
+    AnnuaireApiSettings,
+    AnnuaireSettings,
     DmpSettings,
+    ExtractionSettings,
+    ImapSettings,
     SmtpSettings,
 )
 
 __all__ = [
     "ENV_CONFIG",
     "AccountSettings",
+    "AnnuaireApiSettings",
+    "AnnuaireSettings",
     "CdaSettings",
     "DmpSettings",
     "Environment",
+    "ExtractionSettings",
     "FhirSettings",
+    "ImapSettings",
+    "InsiSettings",
     "JournalSettings",
     "KitSettings",
     "RetrySettings",
@@ -51,7 +63,9 @@ __all__ = [
     "SidecarSettings",
     "SmtpSettings",
     "StoreSettings",
+    "TimestampSettings",
     "TlsSettings",
+    "TraceSettings",
     "TrustSpace",
     "ValidationSettings",
     "key_of",

@@ -24,15 +24,36 @@ class Environment(StrEnum):
 
 
 class TlsSettings(Table):
-    """Mutual TLS: trust anchor only from here, never from the system (spec mssante §4)."""
+    """Mutual TLS: trust anchor only from here, never from the system (spec mssante §4).
+
+    The client's certificate comes as PEM (`cert_file`, `key_file`) or as PKCS#12 with a file that holds its password.
+    """
 
     ca_file: Path
     cert_file: Path | None = None
     key_file: Path | None = None
+    pkcs12_file: Path | None = None
+    pkcs12_password_file: Path | None = None
     crl_file: Path | None = None
 
     @model_validator(mode="after")
     def _certificate_with_its_key(self) -> Self:
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file et key_file vont ensemble")
+        pairs(self, ("cert_file", "key_file"), ("pkcs12_file", "pkcs12_password_file"))
         return self
+
+    @property
+    def with_certificate(self) -> bool:
+        """Whether we have a certificate of our own to show."""
+        return self.cert_file is not None or self.pkcs12_file is not None
+
+
+def pairs(table: Table, *names: tuple[str, str]) -> int:
+    """How many of these pairs of keys are given: each whole, at most one. Raises ValueError (French) otherwise."""
+    given = 0
+    for one, other in names:
+        if (getattr(table, one) is None) != (getattr(table, other) is None):
+            raise ValueError(f"{one} et {other} vont ensemble")
+        given += getattr(table, one) is not None
+    if given > 1:
+        raise ValueError(" ou ".join(one for one, _ in names) + " : un seul des deux")
+    return given

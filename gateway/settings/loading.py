@@ -124,11 +124,18 @@ def _from_environment() -> Path:
 
 _PATH_KEYS = {
     "ca_file",
+    "roots_file",
     "cert_file",
     "key_file",
     "crl_file",
+    "password_file",
     "sign_cert_file",
     "sign_key_file",
+    "pkcs12_file",
+    "pkcs12_password_file",
+    "sign_pkcs12_file",
+    "sign_pkcs12_password_file",
+    "dir",
     "file",
     "checkpoint_dir",
     "outbox",

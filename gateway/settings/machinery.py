@@ -29,13 +29,38 @@ class SealingSettings(Table):
     key_file: Path
 
 
+class TimestampSettings(Table):
+    """A time-stamping authority (RFC 3161) that anchors checkpoints: it receives a hash, nothing else.
+
+    `roots_file` holds the certificates (PEM) that its stamps are verified against, `ca_file` those of its web server.
+    """
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s#]*)?$")]
+    roots_file: Path
+    ca_file: Path | None = None
+    every_hours: float = Field(default=24.0, gt=0)
+    timeout: float = Field(default=30.0, gt=0)
+
+    @model_validator(mode="after")
+    def _https_has_an_anchor(self) -> Self:
+        if self.url.startswith("https:") and self.ca_file is None:
+            raise ValueError("une adresse https demande ca_file")
+        return self
+
+
 class JournalSettings(Table):
-    """Where signed checkpoints go, outside the database, and the Ed25519 key that signs them."""
+    """Where signed checkpoints go, outside the database, and the Ed25519 key that signs them.
+
+    A checkpoint is signed every `every_records` records, every `every_minutes` minutes while a worker runs, and at
+    each stop; `timestamp` anchors them with a third party.
+    """
 
     checkpoint_dir: Path
     key_file: Path
     origin: str = "kine-gateway.local/journal"
     every_records: int = Field(default=1000, gt=0)
+    every_minutes: float = Field(default=15.0, gt=0)
+    timestamp: TimestampSettings | None = None
 
 
 class RetrySettings(Table):
@@ -47,6 +72,15 @@ class RetrySettings(Table):
     lease: float = Field(default=60.0, gt=0)
     breaker_failures: int = Field(default=5, ge=1)
     breaker_pause: float = Field(default=60.0, gt=0)
+
+
+class TraceSettings(Table):
+    """One line for each exchange with a server, never content (ANS FAQ 10217): where (beside the checkpoints unless
+    given), and for how many days. Six months is what the ANS recommends.
+    """
+
+    dir: Path | None = None
+    keep_days: int = Field(default=184, ge=1)
 
 
 class SidecarSettings(Table):

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from gateway.settings.base import Environment, Table, TlsSettings
+from gateway.settings.insi import InsiSettings
 from gateway.settings.machinery import (
     CdaSettings,
     FhirSettings,
@@ -19,10 +20,11 @@ from gateway.settings.machinery import (
     SealingSettings,
     SidecarSettings,
     StoreSettings,
+    TraceSettings,
     TrustSpace,
     ValidationSettings,
 )
-from gateway.settings.ways import DmpSettings, SmtpSettings
+from gateway.settings.ways import AnnuaireSettings, DmpSettings, ImapSettings, SmtpSettings
 
 _ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
@@ -44,8 +46,19 @@ class AccountSettings(Table):
     patient_replies: bool = Field(
         default=True, description="Whether a patient may answer; false adds `X-MSS-MES: FIN` (ECO.2.2.8)."
     )
+    token_command: tuple[str, ...] = Field(
+        default=(),
+        description="Program and arguments, run without shell, that print an access token (XOAUTH2). Status 75 or "
+        "empty output: a person has to log in again.",
+    )
+    token_timeout: float = Field(default=20.0, gt=0, description="Seconds that the program may take.")
+    token_probe: float = Field(
+        default=60.0, ge=1, description="While deliveries wait for a person: seconds between two looks for a token."
+    )
     smtp: SmtpSettings | None = None
+    imap: ImapSettings | None = None
     dmp: DmpSettings | None = None
+    insi: InsiSettings | None = None
 
 
 class Settings(Table):
@@ -62,6 +75,8 @@ class Settings(Table):
     fhir: FhirSettings = FhirSettings()
     rules: RulesSettings = RulesSettings()
     validation: ValidationSettings = ValidationSettings()
+    annuaire: AnnuaireSettings | None = None
+    traces: TraceSettings = TraceSettings()
 
     @model_validator(mode="after")
     def _accounts_differ(self) -> Self:
@@ -82,6 +97,11 @@ class Settings(Table):
                 if not _ONE_LINE.fullmatch(getattr(account, name)):
                     raise ValueError(f"account[{place}].{name} est vide ou contient un caractère de contrôle")
         return self
+
+    @property
+    def traces_folder(self) -> Path:
+        """Where traces are written: `traces.dir`, or beside the checkpoints."""
+        return self.traces.dir or self.journal.checkpoint_dir.parent / "traces"
 
     def find_account(self, account_id: str) -> AccountSettings | None:
         """The account of that id, or None."""

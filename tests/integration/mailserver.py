@@ -59,6 +59,8 @@ class RealMail:
     """A CA that did not issue the operator's certificate."""
     mail_dir: Path
     log: Path
+    plain_port: int = 0
+    """A listener without TLS, for benchmarks alone; 0: there is none."""
 
     def tls(self, *, cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
         """A context that trusts the operator; with the good client certificate unless another is given."""
@@ -97,25 +99,28 @@ class RealMail:
 
 
 @contextmanager
-def running() -> Iterator[RealMail]:
-    """Start both servers, yield their particulars, stop them by process id and remove the folder."""
+def running(*, plain: bool = False) -> Iterator[RealMail]:
+    """Start both servers, yield their particulars, stop them by process id and remove the folder.
+
+    `plain` adds a listener without TLS on loopback: a benchmark compares with a tool that speaks no TLS.
+    """
     # Not pytest's own tmp_path: the servers' users could not enter it, and socket names have 108 bytes.
     base = Path(tempfile.mkdtemp(prefix="kine-mail-"))
     base.chmod(0o755)
     try:
-        mail = _prepare(base)
+        mail = _prepare(base, plain=plain)
         with _postfix(base, mail), _dovecot(base, mail):
             yield mail
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _prepare(base: Path) -> RealMail:
+def _prepare(base: Path, *, plain: bool) -> RealMail:
     for name in ("postfix", "queue", "data", "mail", "dovecot", "tls"):
         (base / name).mkdir(mode=0o755)
     shutil.chown(base / "data", "postfix")
     shutil.chown(base / "mail", MAIL_OWNER)
-    smtps, starttls, imaps = _free_ports(3)
+    smtps, starttls, imaps, clear = _free_ports(4)
     tls = base / "tls"
     client = _certificates(tls)
     log = base / "postfix.log"
@@ -132,6 +137,7 @@ def _prepare(base: Path) -> RealMail:
         other_ca=tls / "other-ca.pem",
         mail_dir=base / "mail",
         log=log,
+        plain_port=clear if plain else 0,
     )
     _configure_postfix(base, mail, _fingerprint(client))
     _configure_dovecot(base, mail)
@@ -218,6 +224,15 @@ SMTPD = """\
   -o smtpd_tls_req_ccert=yes
 """
 
+PLAIN_SMTPD = """\
+127.0.0.1:{port} inet n - n - - smtpd
+  -o smtpd_tls_security_level=none
+  -o mynetworks=127.0.0.0/8
+  -o smtpd_client_restrictions=permit_mynetworks,reject
+  -o smtpd_relay_restrictions=permit_mynetworks,reject
+  -o smtpd_recipient_restrictions=reject_unlisted_recipient,permit_mynetworks,reject
+"""
+
 MASTER_CF = """\
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -242,6 +257,8 @@ def _configure_postfix(base: Path, mail: RealMail, fingerprint: str) -> None:
     main = MAIN_CF.format(base=base, log=mail.log, domains=" ".join(DOMAINS), limit=MESSAGE_LIMIT)
     (base / "postfix" / "main.cf").write_text(main, encoding="utf-8")
     ports = SMTPD.format(port=mail.smtps_port, wrapper="yes") + SMTPD.format(port=mail.starttls_port, wrapper="no")
+    if mail.plain_port:
+        ports += PLAIN_SMTPD.format(port=mail.plain_port)
     (base / "postfix" / "master.cf").write_text(ports + MASTER_CF, encoding="utf-8")
     domains = "|".join(domain.replace(".", r"\.") for domain in DOMAINS)
     boxes = f"if !/^inconnu@/\n/^[a-z0-9._-]+@({domains})$/ box\nendif\n"

@@ -17,7 +17,7 @@ from gateway.clock import Clock, Randomness
 from gateway.errors import ConfigError
 from gateway.package import dmp as dmp_package
 from gateway.package import mtom, query, vihf
-from gateway.package.keys import SigningKeys, load_signing_keys
+from gateway.package.keys import SigningKeys, signing_keys
 from gateway.package.mtom import HttpBody
 from gateway.package.types import DmpContext, Package
 from gateway.settings import DmpSettings
@@ -128,12 +128,12 @@ class DmpChannel:
         if not dmp_package.is_signed(package):
             return Outcome(Verdict.CONFIGURATION, "DMP-UNSIGNED", host=self._host)
         if self._ready is None:
-            if self._settings.tls.cert_file is None:
+            if not self._settings.tls.with_certificate:
                 # A server would say so too, but under TLS 1.3 its refusal may be lost with the connection.
                 return Outcome(Verdict.CONFIGURATION, "DMP-TLS-CLIENT", host=self._host)
             try:
-                keys = load_signing_keys(self._settings.sign_cert_file, self._settings.sign_key_file)
-                context: ssl.SSLContext = client_context(self._settings.tls)
+                keys = signing_keys(self._settings)
+                context: ssl.SSLContext = client_context(self._settings.tls, now=self._clock.now())
             except ConfigError as fault:
                 reason = "DMP-KEYS" if fault.code.startswith("SIG") else "DMP-TLS-FILES"
                 return Outcome(Verdict.CONFIGURATION, reason, fault.message, host=self._host)

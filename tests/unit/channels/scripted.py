@@ -126,12 +126,14 @@ class Operator:
 
 
 @asynccontextmanager
-async def operator(files: Certificates, script: dict[str, str] | None = None) -> AsyncIterator[Operator]:
-    """Run an operator over implicit TLS with client certificates."""
+async def operator(
+    files: Certificates, script: dict[str, str] | None = None, *, demand: bool = False
+) -> AsyncIterator[Operator]:
+    """Run an operator over implicit TLS with client certificates (`demand`: no connection without one)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     files.server.configure_cert(context)
     files.authority.configure_trust(context)
-    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_mode = ssl.CERT_REQUIRED if demand else ssl.CERT_OPTIONAL
     found = Operator(script or {})
     tasks: set[asyncio.Task[None]] = set()
 
