@@ -10,7 +10,7 @@ from typing import Any
 from gateway.errors import ConflictError
 from gateway.store import identity, journal, payload, succession
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
-from gateway.store.core import GATEWAY, Core, Work, to_ms
+from gateway.store.core import GATEWAY, Core, Work
 from gateway.store.database import Transaction
 from gateway.store.states import Event, Receipt, Transport, allowed
 
@@ -153,9 +153,8 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
         **common,
     )
     for delivery, planned, manifest in sealed.deliveries:
-        _insert_delivery(
-            work, request, sealed.id, delivery, planned, manifest, held=doubt or (LIKELY_REPEAT if repeat else None)
-        )
+        new = New(sealed.id, request.account, delivery, planned, manifest)
+        insert_delivery(work, new, held=doubt or (LIKELY_REPEAT if repeat else None))
     return Accepted(sealed.id, tuple(delivery for delivery, _, _ in sealed.deliveries), True, repeat)
 
 
@@ -175,22 +174,28 @@ def _artifact(document: str, artifact: payload.SealedArtifact) -> dict[str, Any]
     return {"document_id": document, "sha256": artifact.digest, "size": artifact.size, "sealed": artifact.sealed}
 
 
-def _insert_delivery(
-    work: Work,
-    request: AcceptRequest,
-    document: str,
-    delivery: str,
-    planned: PlannedDelivery,
-    manifest: bytes | None,
-    *,
-    held: str | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class New:
+    """A delivery about to be inserted. `succeeds` is the one whose place it takes; `due_in` in seconds."""
+
+    document: str
+    account: str
+    delivery: str
+    planned: PlannedDelivery
+    manifest: bytes | None
+    succeeds: str | None = None
+    due_in: float = 0.0
+
+
+def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
+    """Put a delivery in the table and in the journal. `held`: a reason to hold what would be prepared."""
+    planned = new.planned
     state, reason = planned.state, None if planned.reason is None else journal.code(planned.reason)
     if held and state is Transport.PREPARED:
         state, reason = Transport.HELD, held
     waits = state is Transport.PREPARED and succession.must_wait(work, planned)
     if waits:
-        reason = succession.AFTER
+        reason = succession.AFTER if planned.purpose == "document" else succession.OUTCOME
     actor = GATEWAY if state is Transport.HELD else None
     common = {
         "channel": planned.channel,
@@ -200,19 +205,22 @@ def _insert_delivery(
         "state": state,
         "receipt": Receipt.NONE,
         "reason": reason,
+        "succeeds": new.succeeds,
     }
-    due_at = to_ms(work.now) if state is Transport.PREPARED and not waits else None
+    due_at = work.ms + round(new.due_in * 1000) if state is Transport.PREPARED and not waits else None
     work.tx.run(
         "delivery_insert",
-        id=delivery,
-        document_id=document,
-        account=request.account,
+        id=new.delivery,
+        document_id=new.document,
+        account=new.account,
         at=work.ms,
         due_at=due_at,
-        manifest=manifest,
+        manifest=new.manifest,
         actor=actor,
         waits_for=planned.waits_for,
         needs_it=int(planned.needs_it),
+        purpose=planned.purpose,
         **common,
     )
-    work.note(Event.ACCEPTED, document=document, delivery=delivery, by=actor, **common)
+    purpose = None if planned.purpose == "document" else planned.purpose
+    work.note(Event.ACCEPTED, document=new.document, delivery=new.delivery, by=actor, purpose=purpose, **common)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from gateway.store.linked import LinkStore
 from gateway.store.requests import (
     NORMAL,
     SOON,
@@ -23,7 +24,9 @@ from gateway.store.requests import (
     Destination,
     Guard,
     PlannedDelivery,
+    Purpose,
 )
+from gateway.store.rows import Attempt, DeliveryDetail, DeliveryRow, DocumentRow, Note, Withdrawn
 from gateway.store.states import Event, Receipt, Transport
 
 if TYPE_CHECKING:
@@ -52,9 +55,11 @@ __all__ = [
     "Pause",
     "PlannedDelivery",
     "Progress",
+    "Purpose",
     "Result",
     "Store",
     "Wanted",
+    "Withdrawn",
 ]
 
 Action = Literal["hold", "release", "cancel", "retry", "handed", "confirm_sent"]
@@ -122,88 +127,6 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One line of a delivery's timeline."""
-
-    number: int
-    kind: str
-    worker: str
-    started_at: datetime
-    transmitting_at: datetime | None
-    ended_at: datetime | None
-    verdict: str | None
-    reason: str | None
-    text: str | None
-    reference: str | None
-    host: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What a person did and why, in that person's words; `text` is None once the document is erased."""
-
-    at: datetime
-    action: str
-    actor: str
-    text: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
-    """A delivery without its payload. Times are aware UTC; `pending_since` is when it was accepted."""
-
-    id: str
-    document_id: str
-    account: str
-    destination: Destination
-    role: str
-    channel: ChannelName
-    priority: int
-    state: Transport
-    receipt: Receipt
-    reason: str | None
-    actor: str | None
-    means: str | None
-    handed_at: datetime | None
-    created_at: datetime
-    changed_at: datetime
-    due_at: datetime | None
-    attempts: int
-    reference: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryDetail:
-    """A delivery with its history."""
-
-    row: DeliveryRow
-    attempts: tuple[Attempt, ...]
-    notes: tuple[Note, ...]
-    records: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentRow:
-    """A document without its content."""
-
-    id: str
-    account: str
-    patient: str
-    kind: str
-    document_type: str
-    document_date: date
-    replaces: str | None
-    mapping_pack: str
-    findings: tuple[str, ...]
-    accepted_at: datetime
-    erased_at: datetime | None
-    content_sha256: str
-    delivery_ids: tuple[str, ...]
-    unique_id: str | None = None
-    replaced_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Filter:
     """Which deliveries to list; None means any. `limit` rows, newest first."""
 
@@ -240,7 +163,7 @@ class Pause:
     since: datetime
 
 
-class Store(Protocol):
+class Store(LinkStore, Protocol):
     """Documents, deliveries and the journal. Every change and its journal record commit together.
 
     Any process may use a store of its own on the same database. Methods raise StoreError when the database cannot

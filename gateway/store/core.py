@@ -84,6 +84,7 @@ class Work:
         }
         self.note_delivery(event, row, **about, **(fields or {}))
         succession.settled(self, row, state, GATEWAY)
+        succession.withdrawn(self, row, state)
 
 
 def check(event: Event, row: Row, state: Transport) -> None:

@@ -58,30 +58,54 @@ def act(core: Core, delivery_id: str, decision: Decision) -> None:
         InputError: `DLV-003` no name, `DLV-004` no reason, `DLV-005` no means, `DLV-006` handed over in the future.
     """
     by = checked_name(decision.by)
-    if not decision.reason.strip():
-        raise _refused("DLV-004", "/reason", "Motif absent.", "Dire en quelques mots pourquoi.")
+    check_reason(decision.reason)
     with core.write() as work:
         row = find_delivery(work.tx, delivery_id)
         effect = _EFFECTS[decision.action]
         if decision.action == "retry" and row["state"] == Transport.IN_DOUBT:
             effect = _RESEND
         check(effect.event, row, effect.state)
+        _check_withdrawn(work, row, decision.action)
         if effect.again and row["manifest"] is None:
             raise StateError(
                 "DLV-002", f"L'envoi {delivery_id} n'a rien à transmettre.", "Remettez le document autrement."
             )
         columns: dict[str, Any] = {"reason": "ENG-OPERATOR", "actor": by}
         if decision.action == "handed":
-            columns |= _handed(decision, work)
+            columns |= _handed(decision, work, row)
         if effect.afresh:
             columns |= {"failures": 0, "burned_ms": 0}
-        fields = {"note_mac": _keep_note(core, work, row, decision.action, by, decision.reason)}
+        fields = {"note_mac": keep_note(core, work, row, decision.action, by, decision.reason)}
         due_in = 0 if effect.again else None
         work.move(row, effect.event, effect.state, due_in=due_in, fields=fields, **columns)
 
 
-def _handed(decision: Decision, work: Work) -> dict[str, Any]:
+def _check_withdrawn(work: Work, row: Row, action: Action) -> None:
+    """A withdrawn document goes nowhere any more; what its withdrawal sends is never simply given up."""
+    if find_document(work.tx, row["document_id"])["withdrawn_at"] is None:
+        return
+    if row["purpose"] == "document" and action not in {"cancel", "confirm_sent"}:
+        raise withdrawn(row["document_id"])
+    if row["purpose"] != "document" and action == "cancel":
+        advice = "Déclarer plutôt comment le destinataire a été prévenu (queue handed)."
+        raise StateError("WDR-002", "Une annulation de document ne s'abandonne pas.", advice)
+
+
+def withdrawn(document: str) -> StateError:
+    """The refusal to do anything more with a withdrawn document."""
+    message = f"Le document {document} a été annulé (withdraw) : il ne part plus."
+    return StateError("WDR-001", message, "Confier le bon document comme un nouveau document.")
+
+
+REFUSED_OR_SILENT = frozenset({Receipt.REFUSED, Receipt.OVERDUE})
+"""Receipts after which a sent delivery may still be handed over by a person."""
+
+
+def _handed(decision: Decision, work: Work, row: Row) -> dict[str, Any]:
     at = decision.at or work.now
+    if row["state"] == Transport.SENT and receipt_of(row) not in REFUSED_OR_SILENT:
+        message = f"Action impossible : l'envoi {row['id']} est parti et n'a pas été refusé."
+        raise StateError("DLV-001", message, "Attendre l'accusé.")
     if not decision.means:
         raise _refused("DLV-005", "/means", "Moyen de remise absent.", "Dire comment : en main propre, courrier, SIP.")
     if at > work.now:
@@ -97,11 +121,17 @@ def checked_name(by: str) -> str:
     return by
 
 
+def check_reason(reason: str) -> None:
+    """Raise InputError (DLV-004) where somebody does not say why."""
+    if not reason.strip():
+        raise _refused("DLV-004", "/reason", "Motif absent.", "Dire en quelques mots pourquoi.")
+
+
 def _refused(code: str, path: str, message: str, advice: str) -> InputError:
     return InputError([error(code, path, message, advice)], "Action refusée.")
 
 
-def _keep_note(core: Core, work: Work, row: Row, action: str, by: str, text: str) -> str | None:
+def keep_note(core: Core, work: Work, row: Row, action: str, by: str, text: str) -> str | None:
     """Seal the person's words, which may well name the patient; the journal gets a keyed hash of them."""
     key = core.document_key(find_document(work.tx, row["document_id"]))
     if key is None:

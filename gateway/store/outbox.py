@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.store import accepting, claiming, identity, journal, operating, reading, snapshot
+from gateway.store import accepting, claiming, identity, journal, linking, operating, reading, snapshot
 from gateway.store.base import (
     ANY,
     Accepted,
@@ -27,6 +27,7 @@ from gateway.store.base import (
     Wanted,
 )
 from gateway.store.core import GATEWAY, Core, Work
+from gateway.store.linked import Link, Withdrawal
 from gateway.store.snapshot import Snapshot
 from gateway.store.states import Event, Receipt, Transport
 
@@ -91,6 +92,14 @@ class Outbox:
         """See Store."""
         operating.act(self.core, delivery_id, operating.Decision(action, by, reason, means, at))
         return reading.delivery(self.core, delivery_id).row
+
+    def link(self, link: Link) -> str:
+        """See Store."""
+        return linking.link(self.core, link)
+
+    def withdraw(self, withdrawal: Withdrawal) -> tuple[str, ...]:
+        """See Store."""
+        return linking.withdraw(self.core, withdrawal)
 
     def pause(self, account: str, channel: str = EVERY, *, by: str, reason: str) -> None:
         """See Store."""

@@ -20,6 +20,7 @@ from gateway.store.base import (
     Filter,
     Note,
     Pause,
+    Withdrawn,
 )
 from gateway.store.core import Core, find_delivery, find_document, from_ms, to_ms
 from gateway.store.database import Row, Transaction
@@ -71,7 +72,15 @@ def _document(tx: Transaction, row: Row) -> DocumentRow:
         delivery_ids=tuple(delivery["id"] for delivery in deliveries),
         unique_id=row["unique_id"],
         replaced_by=None if successor is None else successor["id"],
+        withdrawn=_withdrawn(row),
     )
+
+
+def _withdrawn(row: Row) -> Withdrawn | None:
+    if row["withdrawn_at"] is None:
+        return None
+    ended = _time(row["withdrawal_ended_at"])
+    return Withdrawn(from_ms(row["withdrawn_at"]), row["withdrawn_by"], row["withdrawn_for"], ended)
 
 
 def rendering(core: Core, document_id: str, name: str) -> Blob:
@@ -195,7 +204,8 @@ def pauses(core: Core) -> list[Pause]:
 def delivery_row(row: Row) -> DeliveryRow:
     """A row of the table as the rest of the gateway sees it."""
     same = ("id", "document_id", "account", "destination", "role", "channel", "priority", "reason", "actor", "means")
-    values: dict[str, Any] = {name: row[name] for name in same}
+    linked = ("purpose", "succeeds", "succeeded_by", "fence")
+    values: dict[str, Any] = {name: row[name] for name in (*same, *linked)}
     return DeliveryRow(
         state=Transport(row["state"]),
         receipt=Receipt(row["receipt"]),

@@ -10,6 +10,9 @@ from gateway.store.states import Transport
 
 Destination = Literal["medecin_traitant", "professional", "patient", "dmp", "hand", "post", "sip"]
 ChannelName = Literal["mssante", "dmp", "manual"]
+Purpose = Literal["document", "retraction", "deletion", "recall"]
+"""What a delivery delivers: a document; or, once it is withdrawn, a mail that says so, its deletion from the DMP, or a
+person's errand (a sheet of paper to take back)."""
 
 NORMAL, SOON, URGENT = 0, 1, 2
 """Priorities of a delivery: the higher goes first."""
@@ -43,6 +46,7 @@ class PlannedDelivery:
     context: bytes | None = None
     waits_for: str | None = None
     needs_it: bool = False
+    purpose: Purpose = "document"
 
 
 @dataclass(frozen=True, slots=True)

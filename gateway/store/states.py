@@ -67,6 +67,7 @@ class Event(StrEnum):
     CONFIRM_SENT = "confirm_sent"
     SUPERSEDE = "supersede"
     FOLLOWS = "follows"
+    TAKEN_OVER = "taken_over"
     RESTORED = "restored"
 
 
@@ -101,11 +102,14 @@ TRANSITIONS: dict[Event, tuple[tuple[Transport, ...], tuple[Transport, ...]]] = 
     Event.RELEASE: ((T.HELD,), (T.PREPARED,)),
     Event.CANCEL: ((*_WAITING, T.HELD, T.IN_DOUBT, T.DEAD), (T.CANCELLED,)),
     Event.RETRY: ((T.RETRY, T.WAITING_FOR_SESSION, T.DEAD, T.IMPOSSIBLE), (T.RETRY,)),
-    Event.HANDED: ((*_WAITING, T.HELD, T.IN_DOUBT, T.DEAD, T.IMPOSSIBLE), (T.HANDED_OVER,)),
+    # `sent` only where the other side refused it afterwards, or said nothing in time (store/operating.py).
+    Event.HANDED: ((*_WAITING, T.HELD, T.IN_DOUBT, T.DEAD, T.IMPOSSIBLE, T.SENT), (T.HANDED_OVER,)),
     Event.CONFIRM_SENT: ((T.IN_DOUBT,), (T.SENT,)),
     Event.SUPERSEDE: ((*_WAITING, T.HELD, T.DEAD, T.IMPOSSIBLE), (T.SUPERSEDED,)),
     # A corrected version that waited for the outcome of the earlier one.
     Event.FOLLOWS: ((T.PREPARED,), (T.PREPARED,)),
+    # A linked delivery of the same document goes instead; `sent` only where it was refused afterwards.
+    Event.TAKEN_OVER: ((*_WAITING, T.HELD, T.DEAD, T.IMPOSSIBLE, T.SENT), (T.SUPERSEDED,)),
     # A store restored from a backup: what was waiting may have been sent since.
     Event.RESTORED: ((*_WAITING, T.SENDING, T.TRANSMITTING), (T.IN_DOUBT,)),
 }

@@ -27,7 +27,18 @@ NO_PREDECESSOR = "ENG-NO-PREDECESSOR"
 MOVED = "DOC-RPL-MOVED"
 """Code of the conflict in which a delivery of the earlier version moved while the new one was being prepared."""
 
+OUTCOME = "ENG-AFTER-OUTCOME"
+"""Reason of a retraction or deletion that waits for the attempt under way to end."""
+WITHDRAWN = "ENG-WITHDRAWN"
+"""Reason of a delivery that stopped because its document was withdrawn."""
+NEEDLESS = "ENG-NOT-RECEIVED"
+"""Reason of a retraction or deletion that is needless: what it would take back never arrived."""
+SETTLE = 30.0
+"""Seconds that a deletion waits after a doubt: the other side may still be at work on what it was sent."""
+
 UNSETTLED = frozenset({Transport.SENDING, Transport.TRANSMITTING, Transport.IN_DOUBT})
+_IN_FLIGHT = frozenset({Transport.SENDING, Transport.TRANSMITTING})
+_GATEWAY = "gateway"
 _UNSENT = frozenset({Transport.PREPARED, Transport.RETRY, Transport.WAITING_FOR_SESSION, Transport.HELD})
 
 
@@ -87,3 +98,37 @@ def settled(work: Work, row: Row, state: Transport, by: str) -> None:
             return  # and that has settled every one of them
         elif state not in _UNSENT:
             work.move(waiting, Event.HOLD, Transport.HELD, reason=NO_PREDECESSOR, actor=by)
+
+
+def withdrawn(work: Work, row: Row, state: Transport) -> None:
+    """A delivery of a withdrawn document has moved: stop it where it stands, let go what waited for its outcome, and
+    note the end of the withdrawal once nothing is open any more. Nothing for any other document.
+    """
+    document = work.tx.one("document_get", id=row["document_id"])
+    if document is None or document["withdrawn_at"] is None:
+        return
+    if row["purpose"] == "document" and state not in _IN_FLIGHT:
+        _let_go(work, row, state)
+        current = work.tx.one("delivery_get", id=row["id"])
+        assert current is not None  # deliveries are never deleted
+        if Transport(current["state"]) in TRANSITIONS[Event.CANCEL][0]:
+            work.move(current, Event.CANCEL, Transport.CANCELLED, reason=WITHDRAWN, actor=document["withdrawn_by"])
+            return  # and that has looked for the end
+    end_withdrawal(work, row["document_id"])
+
+
+def _let_go(work: Work, row: Row, state: Transport) -> None:
+    """Decide about what waited for an attempt under way: needless where that attempt proves that nothing arrived."""
+    for waiting in work.tx.all("deliveries_following", id=row["id"]):
+        if waiting["needs_it"] and state not in {Transport.SENT, Transport.IN_DOUBT, Transport.HANDED_OVER}:
+            work.move(waiting, Event.CANCEL, Transport.CANCELLED, reason=NEEDLESS, actor=_GATEWAY)
+        else:
+            late = SETTLE if state is Transport.IN_DOUBT and waiting["purpose"] == "deletion" else 0
+            work.move(waiting, Event.FOLLOWS, Transport.PREPARED, due_in=late)
+
+
+def end_withdrawal(work: Work, document: str) -> None:
+    """Journal, once, that every consequence of a withdrawal is confirmed."""
+    found = work.tx.one("withdrawal_open", id=document)
+    if found is not None and not found["number"] and work.tx.run("withdrawal_end", id=document, now=work.ms):
+        work.note("withdrawal_ended", document=document)

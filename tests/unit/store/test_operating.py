@@ -35,7 +35,9 @@ def test_each_action_only_from_the_states_of_the_table(store: Outbox, action: st
     event = ACTIONS[action]
     starts = (*TRANSITIONS[event][0], *((Transport.IN_DOUBT,) if action == "retry" else ()))
     for state in Transport:
-        delivery = put(store, state, name=state)
+        # What was sent is only handed over once it was refused.
+        refused = Receipt.REFUSED if state is Transport.SENT else Receipt.NONE
+        delivery = put(store, state, name=state, receipt=refused)
         size = store.snapshot().size
 
         def act(delivery: str = delivery) -> Transport:
@@ -49,6 +51,20 @@ def test_each_action_only_from_the_states_of_the_table(store: Outbox, action: st
             act()
         assert store.delivery(delivery).row.state is state
         assert store.snapshot().size == size
+
+
+@pytest.mark.parametrize("receipt", [Receipt.NONE, Receipt.AWAITED, Receipt.DELIVERED, Receipt.PROCESSED])
+def test_what_was_sent_and_not_refused_is_not_handed_over(store: Outbox, receipt: Receipt) -> None:
+    delivery = put(store, Transport.SENT, receipt=receipt)
+    with pytest.raises(StateError, match="DLV-001"):
+        store.act(delivery, "handed", by="Anne", reason="x", means="courrier")
+
+
+@pytest.mark.parametrize("receipt", [Receipt.REFUSED, Receipt.OVERDUE])
+def test_what_was_refused_or_met_with_silence_may_be_handed_over(store: Outbox, receipt: Receipt) -> None:
+    delivery = put(store, Transport.SENT, receipt=receipt)
+    row = store.act(delivery, "handed", by="Anne", reason="x", means="main_propre")
+    assert (row.state, row.receipt, row.means) == (Transport.HANDED_OVER, receipt, "main_propre")
 
 
 def test_what_a_person_says_is_sealed_and_shown(store: Outbox) -> None:
@@ -168,7 +184,7 @@ def test_a_deadline_that_passed_proves_nothing(store: Outbox) -> None:
 
 def test_every_state_can_be_left_or_is_an_end() -> None:
     left = {start for starts, _ in TRANSITIONS.values() for start in starts}
-    assert set(Transport) - left == {Transport.SENT, Transport.HANDED_OVER, Transport.SUPERSEDED, Transport.CANCELLED}
+    assert set(Transport) - left == {Transport.HANDED_OVER, Transport.SUPERSEDED, Transport.CANCELLED}
     reached = {end for _, ends in TRANSITIONS.values() for end in ends}
     assert reached == set(Transport)
 
