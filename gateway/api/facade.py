@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
@@ -34,6 +35,7 @@ from gateway.views import (
 )
 
 if TYPE_CHECKING:
+    from gateway.api.journal import Journal
     from gateway.audit.report import Report as Verification
     from gateway.engine.events import Subscriber
     from gateway.store.base import Action, Destination
@@ -244,12 +246,16 @@ class Gateway(Machinery):
 
     async def arun(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set: claims what is due, sends, records, recovers what a crash left."""
+        from gateway.engine.upkeep import Upkeep
+
         worker = self._worker()
         self._running = (asyncio.get_running_loop(), worker)
+        upkeep = asyncio.create_task(Upkeep(self.store, self.settings.journal, self.clock).run())
         try:
             await worker.run(stop)
         finally:
             self._running = None
+            upkeep.cancel()
             await worker.aclose()
 
     def subscribe(self, subscriber: Subscriber) -> None:
@@ -264,20 +270,20 @@ class Gateway(Machinery):
 
     # -------------------------------------------------------------------------------------------- journal
 
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal: verify, export, prove, disclose, find."""
+        from gateway.api.journal import Journal
+
+        return Journal(self)
+
     def verify_journal(self, *, public_key: Path | None = None, checkpoint: Path | None = None) -> Verification:
-        """Recompute chain, tree and signatures, and compare every delivery with its last record.
-
-        `public_key` and `checkpoint` are the verifier's own files; the result says what could be excluded.
-        """
-        from gateway.audit.verify import verify_store
-
-        return verify_store(self.store, public_key=public_key, checkpoint=checkpoint)
+        """`journal.verify`."""
+        return self.journal.verify(public_key=public_key, checkpoint=checkpoint)
 
     def export_journal(self) -> Iterator[str]:
-        """The journal as JSON lines with public key and checkpoints: ids, hashes, codes and times only."""
-        from gateway.audit.export import export
-
-        return export(self.store)
+        """`journal.export`."""
+        return self.journal.export()
 
     def account_states(self) -> list[AccountState]:
         """For each account, what waits, since when, and which channels are paused."""

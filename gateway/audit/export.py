@@ -1,11 +1,12 @@
 """The journal as a file that can be verified with nothing but itself and the public key.
 
-JSON Lines: a header, the checkpoints, the records byte for byte as they were hashed, and where each delivery stood.
-No line holds clinical content or a patient's identity (DESIGN §4 "Journal").
+JSON Lines: a header, the checkpoints, their time stamps, the records byte for byte as they were hashed, and where each
+delivery stood. No line holds clinical content or a patient's identity (DESIGN §4 "Journal").
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ def export(store: Store) -> Iterator[str]:
     yield _line(header)
     for note in snapshot.notes:
         yield _line({"checkpoint": note})
+    for note, token in snapshot.tokens:
+        yield _line({"anchor": {"checkpoint": note, "token": base64.b64encode(token).decode()}})
     for entry in snapshot.records():
         hashed = RECORD_PREFIX + entry.hash.hex().encode() + RECORD_MIDDLE
         yield (hashed + entry.record + RECORD_SUFFIX + b"\n").decode()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.findings import Finding, has_errors
+from gateway.store.anchors import Anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,8 @@ class Report:
     """Result of a verification.
 
     `signed` counts the records below the largest valid checkpoint, `held` those below the checkpoint that the
-    verifier brought; `trusted_key` says whether the public key came from the verifier or from what is verified.
+    verifier brought; `trusted_key` says whether the public key came from the verifier or from what is verified;
+    `anchors` are the time stamps that verified, of `stamps` present.
     """
 
     findings: tuple[Finding, ...]
@@ -23,6 +25,8 @@ class Report:
     held: int
     trusted_key: bool
     checkpoints: int
+    anchors: tuple[Anchor, ...] = ()
+    stamps: int = 0
 
     @property
     def ok(self) -> bool:
@@ -42,7 +46,19 @@ class Report:
         if self.held:
             found.append(f"une réécriture des {self.held} premiers enregistrements, même par le détenteur de la clé")
             found.append(f"une troncature avant l'enregistrement {self.held}")
+        found += [
+            f"une réécriture des {one.size} premiers enregistrements après le {one.at:%d/%m/%Y à %H:%M} (UTC), même "
+            f"par le détenteur de la clé : horodatés par {one.authority}"
+            for one in self._widest()
+        ]
         return tuple(found)
+
+    def _widest(self) -> tuple[Anchor, ...]:
+        """The first anchor and the one that covers most; between them nothing new is excluded."""
+        if not self.anchors:
+            return ()
+        first, last = min(self.anchors, key=lambda one: one.at), max(self.anchors, key=lambda one: one.size)
+        return (first,) if first == last else (first, last)
 
     @property
     def not_excluded(self) -> tuple[str, ...]:
@@ -57,6 +73,10 @@ class Report:
             found.append(
                 f"une réécriture des {self.size - self.held} derniers enregistrements, ou une troncature au-delà "
                 "du point de contrôle donné, par le détenteur de la clé"
+            )
+        if self.stamps and not self.anchors:
+            found.append(
+                "que les horodatages présents soient faux : pour l'exclure, donner les racines de l'autorité (--tsa)"
             )
         if not self.trusted_key:
             found.append("un journal entier refait avec une autre clé : pour l'exclure, donner la clé publique")
@@ -86,6 +106,8 @@ class Report:
             "signed": self.signed,
             "held": self.held,
             "trusted_key": self.trusted_key,
+            "anchors": [one.as_dict() for one in self.anchors],
+            "stamps": self.stamps,
             "findings": [finding.as_dict() for finding in self.findings],
             "excluded": list(self.excluded),
             "not_excluded": list(self.not_excluded),

@@ -6,16 +6,22 @@ earlier adds is said in the report: without it the holder of the signing key cou
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryptography import x509
+
 from gateway.audit.export import FORMAT, RECORD_MIDDLE, RECORD_PREFIX, RECORD_SUFFIX
 from gateway.audit.report import Report
 from gateway.errors import InputError
 from gateway.findings import Finding, error, warning
+from gateway.store import anchors
+from gateway.store.anchors import Anchor, AnchorError
 from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier
 from gateway.store.journal import GENESIS, chain_hash
 from gateway.store.merkle import HASH_BYTES, Frontier, leaf_hash
@@ -44,6 +50,10 @@ class _Audit:
     signed: int = 0
     held: int = 0
     checkpoints: int = 0
+    roots: list[x509.Certificate] | None = None
+    matched: set[int] = field(default_factory=set)
+    stamps: list[tuple[str, str, bytes]] = field(default_factory=list)
+    anchored: list[Anchor] = field(default_factory=list)
 
     def say(self, code: str, path: str, message: str) -> None:
         if len(self.findings) < MAX_FINDINGS:
@@ -60,6 +70,10 @@ class _Audit:
             self.say("JRN-103", path, "Point de contrôle d'un autre journal.")
             return
         self.wanted.setdefault(checkpoint.size, []).append((path, checkpoint))
+
+    def stamp(self, text: str, token: bytes, path: str) -> None:
+        """Take a time stamp of a checkpoint; judged at the end, when it is known what the journal leads to."""
+        self.stamps.append((path, text, token))
 
     def feed(self, record: bytes, stored: bytes) -> dict[str, Any]:
         """Check one record against the one before it. Returns it parsed."""
@@ -86,6 +100,7 @@ class _Audit:
                 self.broken.append((path, checkpoint))
                 continue
             self.checkpoints += 1
+            self.matched.add(checkpoint.size)
             self.signed = max(self.signed, checkpoint.size)
             if path == HELD:
                 self.held = checkpoint.size
@@ -95,6 +110,8 @@ class _Audit:
         self._compare()
         for path, checkpoint in [*self.broken, *(found for ahead in self.wanted.values() for found in ahead)]:
             self._contradicted(path, checkpoint)
+        for path, text, token in self.stamps if self.roots else ():
+            self._judge(path, text, token)
         seen = set()
         for delivery, state, receipt in states:
             seen.add(delivery)
@@ -102,6 +119,19 @@ class _Audit:
                 self.say("JRN-106", f"/deliveries/{delivery}", "L'état diffère du dernier enregistrement.")
         for delivery in self.standing.keys() - seen:
             self.say("JRN-106", f"/deliveries/{delivery}", "Envoi journalisé mais absent.")
+
+    def _judge(self, path: str, text: str, token: bytes) -> None:
+        """A stamp counts where its checkpoint is signed by this key and this journal leads to it."""
+        try:
+            checkpoint = self.verifier.verify(text)
+            at, authority = anchors.verify(token, text.encode(), self.roots or [])
+        except CheckpointError:
+            self.say("JRN-103", path, "Point de contrôle horodaté non signé par cette clé, ou abîmé.")
+        except AnchorError:
+            self.say("JRN-113", path, "Horodatage qui n'est pas de cette autorité, ou pas de ce point de contrôle.")
+        else:
+            if checkpoint.size in self.matched:
+                self.anchored.append(Anchor(checkpoint.size, at, authority))
 
     def _contradicted(self, path: str, checkpoint: Checkpoint) -> None:
         """A signed checkpoint that this journal does not lead to."""
@@ -123,6 +153,8 @@ class _Audit:
             self.held,
             self.trusted_key,
             self.checkpoints,
+            tuple(self.anchored),
+            len(self.stamps),
         )
 
 
@@ -130,15 +162,20 @@ HELD = "/checkpoint"
 """Path, in findings, of the checkpoint that the verifier brought."""
 
 
-def verify_store(store: Store, *, public_key: Path | None = None, checkpoint: Path | None = None) -> Report:
-    """Verify the journal in place. `public_key` and `checkpoint` are the verifier's own files, kept from earlier.
+def verify_store(
+    store: Store, *, public_key: Path | None = None, checkpoint: Path | None = None, tsa: Path | None = None
+) -> Report:
+    """Verify the journal in place. `public_key` and `checkpoint` are the verifier's own files, kept from earlier, `tsa`
+    the roots (PEM) of the time-stamping authorities that he trusts.
 
     Raises InputError (JRN-107) when one of these files cannot be used.
     """
     snapshot = store.snapshot()
-    audit = _begin(snapshot.verifier, public_key, checkpoint)
+    audit = _begin(snapshot.verifier, public_key, checkpoint, tsa)
     for number, text in enumerate(snapshot.notes):
         audit.note(text, f"/checkpoints/{number}")
+    for number, (text, token) in enumerate(snapshot.tokens):
+        audit.stamp(text, token, f"/anchors/{number}")
     for entry in snapshot.records():
         value = audit.feed(entry.record, entry.hash)
         if value.get("delivery") != entry.delivery:
@@ -149,7 +186,9 @@ def verify_store(store: Store, *, public_key: Path | None = None, checkpoint: Pa
     return audit.report()
 
 
-def verify_export(export: Path, *, public_key: Path | None = None, checkpoint: Path | None = None) -> Report:
+def verify_export(
+    export: Path, *, public_key: Path | None = None, checkpoint: Path | None = None, tsa: Path | None = None
+) -> Report:
     """Verify an export with the public key alone (without one, with the key that the export itself gives).
 
     Raises InputError (JRN-107) when a file cannot be used at all; anything suspicious is a finding.
@@ -157,7 +196,7 @@ def verify_export(export: Path, *, public_key: Path | None = None, checkpoint: P
     with export.open("rb") as stream:
         lines = iter(stream)
         header = _header(next(lines, b""))
-        audit = _begin(header[0], public_key, checkpoint)
+        audit = _begin(header[0], public_key, checkpoint, tsa)
         states = list(_feed_lines(audit, lines))
     if (audit.tree.size, audit.tree.root().hex()) != header[1:]:
         audit.say("JRN-108", "/head", "L'en-tête de l'export ne correspond pas aux enregistrements.")
@@ -175,10 +214,20 @@ def _feed_lines(audit: _Audit, lines: Iterator[bytes]) -> Iterator[tuple[str, st
         value = _parse(raw)
         if "checkpoint" in value:
             audit.note(str(value["checkpoint"]), f"/checkpoints/{audit.checkpoints + len(audit.wanted)}")
+        elif isinstance(value.get("anchor"), dict):
+            _feed_anchor(audit, value["anchor"], number)
         elif value.keys() == {"delivery", "state", "receipt"}:
             yield value["delivery"], value["state"], value["receipt"]
         else:
             audit.say("JRN-107", f"/lines/{number}", "Ligne illisible.")
+
+
+def _feed_anchor(audit: _Audit, value: dict[str, Any], number: int) -> None:
+    try:
+        token = base64.b64decode(value["token"], validate=True)
+        audit.stamp(str(value["checkpoint"]), token, f"/anchors/{len(audit.stamps)}")
+    except (KeyError, TypeError, binascii.Error, ValueError):
+        audit.say("JRN-107", f"/lines/{number}", "Ligne illisible.")
 
 
 def _feed_record(audit: _Audit, raw: bytes, number: int) -> None:
@@ -211,9 +260,9 @@ def _header(line: bytes) -> tuple[Verifier, int, str]:
         raise _unusable("Ce fichier n'est pas un export du journal.") from fault
 
 
-def _begin(found: Verifier, public_key: Path | None, checkpoint: Path | None) -> _Audit:
-    trusted = found if public_key is None else _read_key(public_key)
-    audit = _Audit(trusted, trusted_key=public_key is not None)
+def _begin(found: Verifier, public_key: Path | None, checkpoint: Path | None, tsa: Path | None) -> _Audit:
+    trusted = found if public_key is None else read_key(public_key)
+    audit = _Audit(trusted, trusted_key=public_key is not None, roots=None if tsa is None else _read_roots(tsa))
     if trusted != found:
         audit.say("JRN-109", "/public_key", "Le journal annonce une autre clé que celle du vérificateur.")
     if checkpoint is not None:
@@ -221,11 +270,19 @@ def _begin(found: Verifier, public_key: Path | None, checkpoint: Path | None) ->
     return audit
 
 
-def _read_key(path: Path) -> Verifier:
+def read_key(path: Path) -> Verifier:
+    """The verifier's own copy of the public key. Raises InputError (JRN-107)."""
     try:
         return Verifier.parse(_read(path))
     except CheckpointError as fault:
         raise _unusable(f"{path} n'est pas une clé publique du journal.") from fault
+
+
+def _read_roots(path: Path) -> list[x509.Certificate]:
+    try:
+        return anchors.load_roots(path)
+    except (OSError, ValueError) as fault:
+        raise _unusable(f"{path} ne contient pas de certificats (PEM).") from fault
 
 
 def _read(path: Path) -> str:

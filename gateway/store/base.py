@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from gateway.store.checkpoint import SignedNote
 from gateway.store.linked import LinkStore
 from gateway.store.requests import (
     NORMAL,
@@ -255,6 +256,10 @@ class Store(LinkStore, Protocol):
         ...
 
     def known(self, account: str, key: str | None, content_sha256: str) -> Accepted | None:
+    def same_patient(self, document_id: str) -> list[DocumentRow]:
+        """The documents of the patient of this one, it included, oldest first. Raises NotFoundError (DOC-404)."""
+        ...
+
         """What `accept` would find instead of creating anything. Raises ConflictError like it."""
         ...
 
@@ -299,6 +304,18 @@ class Store(LinkStore, Protocol):
         ...
 
     def snapshot(self) -> Snapshot:
+    def attest(self, subject: str, line: str) -> str:
+        """A statement signed with the journal's key (a signed note of two lines that is no checkpoint)."""
+        ...
+
+    def unanchored(self) -> SignedNote | None:
+        """The newest checkpoint, unless it has a time stamp of a third party already."""
+        ...
+
+    def anchor(self, name: str, token: bytes) -> None:
+        """Keep the time stamp of a checkpoint beside it."""
+        ...
+
         """The journal as an auditor reads it."""
         ...
 

@@ -29,6 +29,8 @@ from gateway.store.sealing import create_secret, read_secret
 
 _ED25519 = b"\x01"  # signature type of signed-note
 _KEY_HASH_BYTES = 4
+NOTES = "checkpoint-*.txt"
+STAMP = ".tsr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,15 @@ class Verifier:
 
     def verify(self, note: str) -> Checkpoint:
         """The checkpoint in a signed note. Raises CheckpointError: malformed, or no valid signature of this key."""
+        return _parse(self.open(note))
+
+    def open(self, note: str) -> str:
+        """The text of a signed note, without its last newline. Raises CheckpointError: no valid signature."""
         text, separator, signatures = note.partition("\n\n")
         if not separator:
             raise CheckpointError("no signature")
-        for line in signatures.splitlines():
-            if self._signed(text + "\n", line):
-                return _parse(text)
+        if any(self._signed(text + "\n", line) for line in signatures.splitlines()):
+            return text
         raise CheckpointError("no valid signature of this key")
 
     def _signed(self, text: str, line: str) -> bool:
@@ -135,7 +140,15 @@ class Signer:
 
     def sign(self, size: int, root: bytes) -> str:
         """The signed note for this size and root."""
-        text = Checkpoint(self.verifier.name, size, root).text()
+        return self._note(Checkpoint(self.verifier.name, size, root).text())
+
+    def attest(self, subject: str, line: str) -> str:
+        """A signed note that is no checkpoint: its second line is no size. Raises ValueError when it could be one."""
+        if line[:1].isdigit() or "\n" in subject + line:
+            raise ValueError("a statement must not read as a checkpoint")
+        return self._note(f"{subject}\n{line}\n")
+
+    def _note(self, text: str) -> str:
         signature = base64.b64encode(self.verifier.key_hash() + self._key.sign(text.encode())).decode()
         return f"{text}\n— {self.verifier.name} {signature}\n"
 
@@ -144,6 +157,14 @@ def create_signing_key(path: Path) -> None:
     """Write a new Ed25519 key, private to its owner. Raises StoreError (SEA-001) if the file is there already."""
     key = Ed25519PrivateKey.generate()
     create_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedNote:
+    """A checkpoint file: its name and its exact bytes."""
+
+    name: str
+    data: bytes
 
 
 class CheckpointFolder:
@@ -162,6 +183,10 @@ class CheckpointFolder:
         """The public half of the signing key."""
         return self._signer.verifier
 
+    def attest(self, subject: str, line: str) -> str:
+        """A statement of the practice, signed with the journal's key."""
+        return self._signer.attest(subject, line)
+
     def write(self, size: int, root: bytes) -> Path:
         """Sign and keep a checkpoint. The same size and root give the same bytes, so two writers do not clash."""
         if not self.path.exists():
@@ -174,9 +199,24 @@ class CheckpointFolder:
             platform.write_atomic(target, self._signer.sign(size, root).encode())
         return target
 
+    def unanchored(self) -> SignedNote | None:
+        """The largest checkpoint of this journal, unless it is time-stamped already."""
+        for path in sorted(self.path.glob(NOTES), reverse=True):
+            try:
+                data = path.read_bytes()
+                self.verifier.verify(data.decode("utf-8"))
+            except (CheckpointError, OSError, UnicodeDecodeError):
+                continue
+            return None if path.with_suffix(STAMP).exists() else SignedNote(path.name, data)
+        return None
+
+    def anchor(self, name: str, token: bytes) -> None:
+        """Keep a time stamp (RFC 3161 response, DER) beside its checkpoint."""
+        platform.write_atomic((self.path / name).with_suffix(STAMP), token)
+
     def latest(self) -> Checkpoint | None:
         """The largest checkpoint of this journal that this key signed."""
-        for path in sorted(self.path.glob("checkpoint-*.txt"), reverse=True):
+        for path in sorted(self.path.glob(NOTES), reverse=True):
             try:
                 return self.verifier.verify(path.read_text(encoding="utf-8"))
             except (CheckpointError, OSError, UnicodeDecodeError):
@@ -186,4 +226,10 @@ class CheckpointFolder:
 
 def read_notes(path: Path) -> list[str]:
     """The text of every checkpoint file of a folder, smallest first."""
-    return [file.read_text(encoding="utf-8") for file in sorted(path.glob("checkpoint-*.txt"))]
+    return [file.read_text(encoding="utf-8") for file in sorted(path.glob(NOTES))]
+
+
+def read_tokens(path: Path) -> list[tuple[str, bytes]]:
+    """Every time-stamped checkpoint of a folder, smallest first: its text and the RFC 3161 response."""
+    stamped = [file for file in sorted(path.glob(NOTES)) if file.with_suffix(STAMP).exists()]
+    return [(file.read_text(encoding="utf-8"), file.with_suffix(STAMP).read_bytes()) for file in stamped]

@@ -6,6 +6,7 @@ the number of ones in the size, so a million records keep at most twenty hashes.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
@@ -65,17 +66,31 @@ def root(leaves: Iterable[bytes]) -> bytes:
     return tree.root()
 
 
-def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """PATH(index, leaves) of RFC 9162 §2.1.3.1: sibling hashes from the leaf up. Raises IndexError."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(index)
-    if len(leaves) == 1:
-        return []
-    split = 1 << (len(leaves) - 1).bit_length() - 1  # largest power of two below the size
-    left, right = leaves[:split], leaves[split:]
-    if index < split:
-        return [*inclusion_proof(index, left), root(right)]
-    return [*inclusion_proof(index - split, right), root(left)]
+def inclusion_proofs(indices: Iterable[int], leaves: Sequence[bytes]) -> dict[int, list[bytes]]:
+    """PATH(index, leaves) of RFC 9162 §2.1.3.1 for each index, sibling hashes from the leaf up; every leaf is hashed
+    into the tree once. Raises IndexError.
+    """
+    wanted = sorted(set(indices))
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < len(leaves):
+        raise IndexError(wanted)
+    return _paths(leaves, 0, len(leaves), wanted)[1] if wanted else {}
+
+
+def _paths(leaves: Sequence[bytes], low: int, high: int, wanted: list[int]) -> tuple[bytes, dict[int, list[bytes]]]:
+    """Root of leaves[low:high], and the paths inside it of the wanted ones."""
+    if not wanted:
+        return root(leaves[low:high]), {}
+    if high - low == 1:
+        return leaves[low], {low: []}
+    middle = low + (1 << (high - low - 1).bit_length() - 1)  # the left tree is the largest complete one
+    cut = bisect_left(wanted, middle)
+    left, paths = _paths(leaves, low, middle, wanted[:cut])
+    right, others = _paths(leaves, middle, high, wanted[cut:])
+    for path in paths.values():
+        path.append(right)
+    for path in others.values():
+        path.append(left)
+    return node_hash(left, right), paths | others
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:

@@ -53,6 +53,14 @@ def documents(core: Core, account: str, patient: str) -> list[DocumentRow]:
         return [_document(tx, row) for row in rows]
 
 
+def same_patient(core: Core, document_id: str) -> list[DocumentRow]:
+    """The documents that carry the same pseudonym in the same account, oldest first. Raises NotFoundError."""
+    with core.db.read() as tx:
+        row = find_document(tx, document_id)
+        rows = tx.all("documents_of_patient", account=row["account"], patient=row["patient"])
+        return [_document(tx, found) for found in rows]
+
+
 def _document(tx: Transaction, row: Row) -> DocumentRow:
     deliveries = tx.all("deliveries_of_document", document_id=row["id"])
     successor = tx.one("document_successor", id=row["id"])

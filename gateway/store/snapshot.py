@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.store import journal
-from gateway.store.checkpoint import Verifier, read_notes
+from gateway.store.checkpoint import Verifier, read_notes, read_tokens
 from gateway.store.core import Core
 from gateway.store.merkle import Frontier
 
@@ -34,13 +34,17 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`size`, `root` and `hash` are the head's; `states` belongs to the same instant."""
+    """`size`, `root` and `hash` are the head's; `states` belongs to the same instant.
+
+    `tokens` are the time-stamped notes, each with its RFC 3161 response.
+    """
 
     size: int
     root: bytes
     hash: bytes
     states: tuple[Standing, ...]
     notes: tuple[str, ...]
+    tokens: tuple[tuple[str, bytes], ...]
     verifier: Verifier
     core: Core
 
@@ -63,10 +67,10 @@ def take(core: Core) -> Snapshot:
 
     The checkpoints are read first: one that another process writes meanwhile would seem to be ahead of the journal.
     """
-    notes = tuple(read_notes(core.folder.path))
+    notes, tokens = tuple(read_notes(core.folder.path)), tuple(read_tokens(core.folder.path))
     with core.db.read() as tx:
         head = tx.one("journal_head", shard=journal.SHARD)
         assert head is not None
         states = tuple(Standing(row["id"], row["state"], row["receipt"]) for row in tx.all("delivery_states"))
     root = Frontier(head["size"], head["frontier"]).root()
-    return Snapshot(head["size"], root, head["hash"], states, notes, core.folder.verifier, core)
+    return Snapshot(head["size"], root, head["hash"], states, notes, tokens, core.folder.verifier, core)

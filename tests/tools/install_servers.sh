@@ -17,6 +17,7 @@ want postfix postfix
 want dovecot-imapd dovecot
 [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 want xmlsec1 xmlsec1
+want openssl openssl
 want poppler-utils pdftoppm
 want default-jdk-headless javac
 want nodejs node

@@ -29,6 +29,8 @@ def recompute(lines: list[str], public_key: str) -> dict[str, tuple[str, str]]:
     table: dict[str, tuple[str, str]] = {}
     for line in lines[1:]:
         value = json.loads(line)
+        if "anchor" in value:
+            continue
         if "checkpoint" in value:
             notes.append(value["checkpoint"])
         elif "record" in value:
@@ -73,5 +75,6 @@ def test_every_finding_of_the_audit_is_on_the_page(root: Path) -> None:
     import re
 
     code = "".join(path.read_text() for path in (root / "gateway" / "audit").glob("*.py"))
+    code += (root / "gateway" / "cli" / "journal.py").read_text()
     page = (root / "docs" / "journal.md").read_text()
     assert set(re.findall(r"JRN-\d{3}", code)) == set(re.findall(r"JRN-\d{3}", page))

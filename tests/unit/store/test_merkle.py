@@ -57,7 +57,7 @@ def test_growing_gives_the_root_of_the_definition(size: int) -> None:
 def test_proofs_prove_and_nothing_else_does(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     leaves = [merkle.leaf_hash(str(number).encode()) for number in range(size)]
-    root, proof = merkle.root(leaves), merkle.inclusion_proof(index, leaves)
+    root, proof = merkle.root(leaves), merkle.inclusion_proofs([index], leaves)[index]
     assert merkle.verify_inclusion(leaves[index], index, size, proof, root)
     assert len(proof) <= (size - 1).bit_length()
     other = merkle.leaf_hash(b"other")
@@ -71,6 +71,16 @@ def test_proofs_prove_and_nothing_else_does(size: int, data: st.DataObject) -> N
         assert not merkle.verify_inclusion(leaves[index], wrong, size, proof, root)
 
 
+@given(st.integers(1, 120), st.data())
+def test_several_proofs_at_once_are_those_of_each(size: int, data: st.DataObject) -> None:
+    leaves = [merkle.leaf_hash(str(number).encode()) for number in range(size)]
+    wanted = data.draw(st.sets(st.integers(0, size - 1)))
+    found = merkle.inclusion_proofs(wanted, leaves)
+    assert found.keys() == wanted
+    for index, proof in found.items():
+        assert merkle.verify_inclusion(leaves[index], index, size, proof, merkle.root(leaves))
+
+
 def test_a_frontier_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="disagree"):
         merkle.Frontier(3, b"\0" * 32)
@@ -78,5 +88,5 @@ def test_a_frontier_of_another_size_is_refused() -> None:
 
 def test_no_proof_of_what_is_not_there() -> None:
     with pytest.raises(IndexError):
-        merkle.inclusion_proof(1, [merkle.leaf_hash(b"")])
+        merkle.inclusion_proofs([1], [merkle.leaf_hash(b"")])
     assert base64.b64encode(merkle.leaf_hash(b"")).startswith(b"bjQL")

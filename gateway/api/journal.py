@@ -1,0 +1,74 @@
+"""The journal as the library offers it: verify, export, prove, disclose, look bytes up, anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gateway.api.machinery import Machinery
+    from gateway.audit.lookup import Found
+    from gateway.audit.report import Report
+
+
+class Journal:
+    """Reads of the journal in place. What an auditor does without the store is in `gateway.audit`."""
+
+    def __init__(self, machinery: Machinery) -> None:
+        self._machinery = machinery
+
+    def verify(
+        self, *, public_key: Path | None = None, checkpoint: Path | None = None, tsa: Path | None = None
+    ) -> Report:
+        """Recompute chain, tree and signatures, and compare every delivery with its last record.
+
+        `public_key` and `checkpoint` are the verifier's own files, `tsa` the roots of the time-stamping authorities
+        that he trusts (PEM); the result says what could be excluded.
+        """
+        from gateway.audit.verify import verify_store
+
+        return verify_store(self._machinery.store, public_key=public_key, checkpoint=checkpoint, tsa=tsa)
+
+    def export(self) -> Iterator[str]:
+        """The journal as JSON lines with public key, checkpoints and anchors: ids, hashes, codes and times only."""
+        from gateway.audit.export import export
+
+        return export(self._machinery.store)
+
+    def prove(self, delivery_id: str) -> dict[str, Any]:
+        """Proof of what was journalled of a delivery, checked with the public key alone. Raises NotFoundError."""
+        from gateway.audit.prove import prove_delivery
+
+        return prove_delivery(self._machinery.store, delivery_id)
+
+    def disclose(self, document_id: str) -> dict[str, Any]:
+        """Proof of what was journalled of the patient of this document, and of nobody else. Raises NotFoundError."""
+        from gateway.audit.prove import disclose
+        from gateway.engine import stored
+
+        store = self._machinery.store
+        row = store.document(document_id)
+        submission = stored.submission(store, row)
+        person = None if submission is None else stored.patient_key(submission.patient)
+        documents = store.same_patient(document_id)
+        return disclose(store, documents, person, self._machinery.randomness.uuid().hex)
+
+    def anchor(self) -> str | None:
+        """Have the newest checkpoint stamped by the authority of `journal.timestamp`. Returns its file name, None when
+        nothing is new. Raises ConfigError (CFG-014 none configured, TSA-003, TSA-004), TimestampError.
+        """
+        from gateway.engine.upkeep import anchor
+
+        settings = self._machinery.settings.journal.timestamp
+        if settings is None:
+            raise ConfigError("CFG-014", "Aucune autorité d'horodatage.", "Compléter [journal.timestamp].")
+        return anchor(self._machinery.store, settings)
+
+    def find(self, data: bytes) -> list[Found]:
+        """Which documents and receipts these bytes belong to, to whom they went and when."""
+        from gateway.audit import lookup
+
+        return lookup.in_store(self._machinery.store, lookup.pieces(data))
