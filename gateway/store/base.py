@@ -255,11 +255,11 @@ class Store(LinkStore, Protocol):
         """The documents of a patient (given as in AcceptRequest), oldest first."""
         ...
 
-    def known(self, account: str, key: str | None, content_sha256: str) -> Accepted | None:
     def same_patient(self, document_id: str) -> list[DocumentRow]:
         """The documents of the patient of this one, it included, oldest first. Raises NotFoundError (DOC-404)."""
         ...
 
+    def known(self, account: str, key: str | None, content_sha256: str) -> Accepted | None:
         """What `accept` would find instead of creating anything. Raises ConflictError like it."""
         ...
 
@@ -303,7 +303,6 @@ class Store(LinkStore, Protocol):
         """Sign the journal's present size and root, outside the database."""
         ...
 
-    def snapshot(self) -> Snapshot:
     def attest(self, subject: str, line: str) -> str:
         """A statement signed with the journal's key (a signed note of two lines that is no checkpoint)."""
         ...
@@ -316,6 +315,7 @@ class Store(LinkStore, Protocol):
         """Keep the time stamp of a checkpoint beside it."""
         ...
 
+    def snapshot(self) -> Snapshot:
         """The journal as an auditor reads it."""
         ...
 

@@ -136,11 +136,11 @@ class Outbox:
         """See Store."""
         return reading.documents(self.core, account, patient)
 
-    def suspicion(self, account: str, patient: str, guard: Guard) -> str | None:
     def same_patient(self, document_id: str) -> list[DocumentRow]:
         """See Store."""
         return reading.same_patient(self.core, document_id)
 
+    def suspicion(self, account: str, patient: str, guard: Guard) -> str | None:
         """See Store."""
         return identity.suspicion(self.core, account, patient, guard)
 
@@ -182,6 +182,18 @@ class Outbox:
             size, root = journal.head(tx)
         self.core.sign(size, root)
 
+    def attest(self, subject: str, line: str) -> str:
+        """See Store."""
+        return self.core.folder.attest(subject, line)
+
+    def unanchored(self) -> SignedNote | None:
+        """See Store."""
+        return self.core.folder.unanchored()
+
+    def anchor(self, name: str, token: bytes) -> None:
+        """See Store."""
+        self.core.folder.anchor(name, token)
+
     def snapshot(self) -> Snapshot:
         """See Store."""
         return snapshot.take(self.core)
@@ -199,18 +211,6 @@ class Outbox:
         core = self.core
         # Read before the journal's size: a checkpoint is written after its commit, so it can never be ahead.
         latest = core.folder.latest()
-    def attest(self, subject: str, line: str) -> str:
-        """See Store."""
-        return self.core.folder.attest(subject, line)
-
-    def unanchored(self) -> SignedNote | None:
-        """See Store."""
-        return self.core.folder.unanchored()
-
-    def anchor(self, name: str, token: bytes) -> None:
-        """See Store."""
-        self.core.folder.anchor(name, token)
-
         with core.db.read() as tx:
             owner = tx.one("meta_get", name="key_id")
             size, root = journal.head(tx)
