@@ -71,5 +71,13 @@ class StateError(GatewayError):
     """The operation is not allowed in the delivery's present state."""
 
 
+class UnavailableError(GatewayError):
+    """A service that answers questions, or what stands in for it, cannot answer now."""
+
+
+class FileRefusedError(GatewayError):
+    """A file that somebody gave is not what was asked for, or not whole: nothing of it was taken."""
+
+
 class LeaseLostError(GatewayError):
     """The worker no longer owns the delivery: it must not put another byte on the wire."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway import platform
+from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.findings import Finding, Severity, error, warning
 from gateway.settings import AccountSettings, Settings, TlsSettings
@@ -35,7 +36,7 @@ def inspect_settings(settings: Settings) -> list[Finding]:
     found = [*_trust_space(settings), *_private("sealing.key_file", settings.sealing.key_file)]
     found += _private("journal.key_file", settings.journal.key_file)
     found += _store_place(settings)
-    found += [*_tables(), *_kits(settings)]
+    found += [*_tables(), *_kits(settings), *_annuaire(settings)]
     for account in settings.account:
         found += _account(account)
     return found
@@ -89,6 +90,21 @@ def _kits(settings: Settings) -> Iterator[Finding]:
         kits.required(settings.validation)
     except GatewayError as fault:
         yield error(fault.code, "/validation", fault.message, fault.advice)
+
+
+def _annuaire(settings: Settings) -> Iterator[Finding]:
+    """The directory's key, authority and age; nothing where none is configured."""
+    from gateway.channels.annuaire.directory import inspect
+
+    annuaire = settings.annuaire
+    if annuaire is None:
+        return
+    if annuaire.api is not None:
+        yield from _key("/annuaire/api/key_file", annuaire.api.key_file)
+    for name, part in (("api", annuaire.api), ("extraction", annuaire.extraction)):
+        if part is not None and part.ca_file is not None:
+            yield from _certificate(f"/annuaire/{name}/ca_file", part.ca_file)
+    yield from inspect(annuaire, SystemClock())
 
 
 def _private(name: str, path: Path) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from gateway.records.level1 import AnySubmission
 from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Settings, preview_account
 
 if TYPE_CHECKING:
+    from gateway.api.directory import DirectoryFace
     from gateway.channels.outcome import Channel
     from gateway.engine.background import Background
     from gateway.engine.events import DeliveryEvent, Subscriber
@@ -38,6 +39,9 @@ class Machinery:
         if "store" in self.__dict__:
             self.store.close()
             del self.__dict__["store"]
+        if "directory" in self.__dict__:
+            self.directory.close()
+            del self.__dict__["directory"]
         if "world" in self.__dict__ and self.world.kits is not None:
             self.world.kits.close()
             del self.__dict__["world"]
@@ -73,6 +77,13 @@ class Machinery:
             kits.required(settings.validation) if settings else None,
             copy=settings is not None and settings.cda.with_pdf,
         )
+
+    @cached_property
+    def directory(self) -> DirectoryFace:
+        """The Annuaire Santé: find, choose, recheck, refresh, status."""
+        from gateway.api.directory import DirectoryFace
+
+        return DirectoryFace(self)
 
     def _account(self, submission: AnySubmission) -> AccountSettings | None:
         if self._settings is None:

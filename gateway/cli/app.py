@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import config, demo, doctor, documents, inspect, journal, mapping, queue, run, sandbox, validate
+from gateway.cli import (
+    annuaire,
+    config,
+    demo,
+    doctor,
+    documents,
+    inspect,
+    journal,
+    mapping,
+    queue,
+    run,
+    sandbox,
+    validate,
+)
 from gateway.cli.output import exit_status, print_json, say
 from gateway.errors import GatewayError, InputError
 
@@ -30,6 +43,7 @@ inspect.register(app)
 validate.register(app)
 app.add_typer(config.app, name="config")
 app.add_typer(mapping.app, name="mapping")
+app.add_typer(annuaire.app, name="annuaire")
 
 
 def _version(wanted: bool) -> None:

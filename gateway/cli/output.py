@@ -11,7 +11,16 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.errors import ConfigError, ConflictError, GatewayError, InputError, NotFoundError, StateError
+from gateway.errors import (
+    ConfigError,
+    ConflictError,
+    FileRefusedError,
+    GatewayError,
+    InputError,
+    NotFoundError,
+    StateError,
+    UnavailableError,
+)
 
 ATTENTION, DATA_ERROR, UNAVAILABLE, INTERNAL, REFUSED, BAD_CONFIG = 1, 65, 69, 70, 77, 78
 
@@ -60,6 +69,8 @@ def exit_status(fault: GatewayError) -> int:
     kinds: list[tuple[type[GatewayError], int]] = [
         (InputError, DATA_ERROR),
         (ConflictError, DATA_ERROR),
+        (FileRefusedError, DATA_ERROR),
+        (UnavailableError, UNAVAILABLE),
         (ConfigError, BAD_CONFIG),
         (NotFoundError, ATTENTION),
         (StateError, REFUSED),

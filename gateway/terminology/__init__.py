@@ -132,6 +132,11 @@ class Terminology:
         """Whether a value set holds this code."""
         return (set_name, code) in self._sets
 
+    def professions(self) -> dict[str, str]:
+        """Labels of the health professions by their code of TRE_G15 (`10`: Médecin), specialties left out."""
+        codes = {code: value for (name, code), value in self._sets.items() if name == "J01" and code.startswith("G15_")}
+        return {code.removeprefix("G15_"): value.display for code, value in codes.items() if "/" not in code}
+
     def side(self, side: Side | None) -> Code | None:
         """Laterality (JDV_J161)."""
         return None if side is None else self.value("J161", self.sides[side.value])
