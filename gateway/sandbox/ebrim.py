@@ -39,6 +39,8 @@ ENTRY_UNIQUE = "urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab"
 HAS_MEMBER = "urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember"
 SIGNS = "urn:ihe:iti:2007:AssociationType:signs"
 REPLACES = "urn:ihe:iti:2007:AssociationType:RPLC"
+UPDATE_STATUS = "urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus"
+ASSOCIATION_OBJECT = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:Association"
 
 _AUTHORS = {SET_AUTHOR, ENTRY_AUTHOR}
 # ExternalIdentifier: the Name that ITI TF-3 §4.2.5 fixes for each scheme.
@@ -78,6 +80,7 @@ class RegistryObject:
     label: str
     element: Element
     title: str = ""
+    comments: str = ""
     mime_type: str = ""
     slots: dict[str, tuple[str, ...]] = field(default_factory=dict)
     codes: dict[str, list[Code]] = field(default_factory=dict)
@@ -108,6 +111,8 @@ class Association:
     source: str
     target: str
     slots: dict[str, tuple[str, ...]]
+    id: str = ""
+    object_type: str = ""
 
 
 @dataclass(slots=True)
@@ -150,6 +155,11 @@ def read_entry(element: Element) -> RegistryObject:
     return _read_entry(Submission(), element)
 
 
+def read_package(element: Element) -> RegistryObject:
+    """Read one rim:RegistryPackage that was checked when it was stored."""
+    return _read_object(Submission(), element, "SubmissionSet")
+
+
 def slots_of(element: Element) -> list[tuple[str, tuple[str, ...]]]:
     """Names and values of the slots of an element, in order, repeated ones included."""
     return list(_slots(element))
@@ -182,6 +192,8 @@ def _read_association(element: Element) -> Association:
         element.get("sourceObject", ""),
         element.get("targetObject", ""),
         dict(_slots(element)),
+        element.get("id", ""),
+        element.get("objectType", ""),
     )
 
 
@@ -210,6 +222,7 @@ def _classify_packages(submission: Submission, packages: dict[str, RegistryObjec
 def _read_object(submission: Submission, element: Element, label: str) -> RegistryObject:
     found = RegistryObject(element.get("id", ""), label, element)
     found.title = _localized(element.find("rim:Name", NS))
+    found.comments = _localized(element.find("rim:Description", NS))
     for name, values in _slots(element):
         if name in found.slots:
             submission.fault(f"{label}/{name}", f"slot {name} répété")

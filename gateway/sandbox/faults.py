@@ -2,7 +2,8 @@
 
 The control file (`faults.json` in the sandbox folder) is read again whenever it changes, so another
 process, the command line for example, can set faults: a JSON list of objects with `channel`, `kind` and
-optionally `count` (default 1) and `seconds`.
+optionally `count` (default 1), `seconds` and `only` (one transaction of the DMP: `TD0.2`, `TD2.1`, `TD3.1`,
+`TD3.2`, `TD3.3`). Without `only`, the faults of the DMP that need data strike what stores something (TD2.1, TD3.3).
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ class FaultKind(StrEnum):
     unavailable: the connection is dropped before anything is read.
     drop_after_data: everything was received, checked and stored, then the connection drops: the answer is lost.
     drop_before_store: everything was received, nothing was kept, the connection drops.
+    The DMP alone: not_available (XDSRegistryNotAvailable), out_of_resources (XDS...OutOfResources), soap_fault
+    (env:Receiver, HTTP 500), server_error (HTTP 500 with a page), nonsense (HTTP 200 whose XML stops half-way);
+    nothing is stored.
     """
 
     REFUSE = "refuse"
@@ -44,7 +48,23 @@ class FaultKind(StrEnum):
     UNAVAILABLE = "unavailable"
     DROP_AFTER_DATA = "drop_after_data"
     DROP_BEFORE_STORE = "drop_before_store"
+    NOT_AVAILABLE = "not_available"
+    OUT_OF_RESOURCES = "out_of_resources"
+    SOAP_FAULT = "soap_fault"
+    SERVER_ERROR = "server_error"
+    NONSENSE = "nonsense"
 
+
+TRANSACTIONS = ("TD0.2", "TD2.1", "TD3.1", "TD3.2", "TD3.3")
+_DMP_ONLY = frozenset(
+    {
+        FaultKind.NOT_AVAILABLE,
+        FaultKind.OUT_OF_RESOURCES,
+        FaultKind.SOAP_FAULT,
+        FaultKind.SERVER_ERROR,
+        FaultKind.NONSENSE,
+    }
+)
 
 # When each kind strikes: as somebody connects, as a request begins, or once everything was received.
 AT_CONNECTION = frozenset({FaultKind.UNAVAILABLE})
@@ -54,12 +74,23 @@ AFTER_DATA = frozenset(FaultKind) - AT_CONNECTION - AT_GREETING
 
 @dataclass(slots=True)
 class Fault:
-    """One fault that is still to happen `count` times (-1: until cleared)."""
+    """One fault that is still to happen `count` times (-1: until cleared), to one transaction or to any.
+
+    Raises ValueError when the channel has no such fault or transaction.
+    """
 
     channel: Channel
     kind: FaultKind
     count: int = 1
     seconds: float = 0.0
+    only: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what could never strike."""
+        if self.channel is not Channel.DMP and (self.kind in _DMP_ONLY or self.only):
+            raise ValueError(f"{self.kind} {self.only}: not a fault of {self.channel}")
+        if self.only and (self.only not in TRANSACTIONS or self.kind is FaultKind.UNAVAILABLE):
+            raise ValueError(f"{self.kind} {self.only}: no such fault of a transaction")
 
 
 class Faults:
@@ -72,10 +103,10 @@ class Faults:
         self._file = control_file
         self._seen: tuple[int, int] | None = self._stamp()
 
-    def set(self, channel: str, kind: str, *, count: int = 1, seconds: float = 0.0) -> None:
+    def set(self, channel: str, kind: str, *, count: int = 1, seconds: float = 0.0, only: str = "") -> None:
         """Add a fault that will strike the next `count` times (-1: always). Raises ValueError on unknown names."""
         with self._lock:
-            self._pending.append(Fault(Channel(channel), FaultKind(kind), count, seconds))
+            self._pending.append(Fault(Channel(channel), FaultKind(kind), count, seconds, only))
 
     def clear(self, channel: str | None = None) -> None:
         """Forget the faults of a channel, or all of them."""
@@ -92,12 +123,15 @@ class Faults:
         with self._lock:
             return self._struck.get((Channel(channel), FaultKind(kind)), 0)
 
-    def take(self, channel: Channel, kinds: frozenset[FaultKind]) -> Fault | None:
-        """The first pending fault of these kinds, counted down; None when all goes well."""
+    def take(self, channel: Channel, kinds: frozenset[FaultKind], transaction: str = "") -> Fault | None:
+        """The first pending fault of these kinds, counted down; None when all goes well.
+
+        With a `transaction`, only those that were set for it; without, only those set for none.
+        """
         with self._lock:
             self._reload()
             for fault in self._pending:
-                if fault.channel is channel and fault.kind in kinds:
+                if fault.channel is channel and fault.kind in kinds and fault.only == transaction:
                     return self._strike(fault)
             return None
 
@@ -137,6 +171,7 @@ def _read_faults(file: Path) -> list[Fault]:
             FaultKind(row["kind"]),
             int(row.get("count", 1)),
             float(row.get("seconds", 0.0)),
+            str(row.get("only", "")),
         )
         for row in rows
     ]

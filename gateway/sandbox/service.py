@@ -8,17 +8,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from gateway.clock import Clock, Randomness, SystemRandomness
-from gateway.sandbox.dmp.server import DmpServer
-from gateway.sandbox.dmp.service import ROOT, DmpOptions, DmpService
-from gateway.sandbox.dmp.store import (
+from gateway.sandbox.dmp.records import (
     VALID,
+    DmpAssociation,
     DmpDocument,
     DmpPatient,
-    DmpStore,
     DmpSubmission,
+    Exchange,
     Question,
     Reception,
 )
+from gateway.sandbox.dmp.server import DmpServer
+from gateway.sandbox.dmp.service import ROOT, DmpOptions, DmpService
+from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.faults import Faults
 from gateway.sandbox.mail_store import MailStore
 from gateway.sandbox.mailboxes import PATIENT_DOMAIN, Mailboxes
@@ -54,6 +56,30 @@ class DmpView:
     def questions(self) -> list[Question]:
         """Every stored query (TD3.1), oldest first."""
         return self._store.questions()
+
+    def versions(self, unique_id: str) -> list[DmpDocument]:
+        """Every metadata version of a document by its uniqueId, oldest first."""
+        return [one for found in self._store.by_unique_id(unique_id) for one in self._store.versions(found.logical_id)]
+
+    def associations(self, *entry_uuids: str) -> list[DmpAssociation]:
+        """Links that leave from or arrive at these entryUUIDs, oldest first."""
+        return self._store.associations(entry_uuids)
+
+    def exchanges(self, transaction: str = "", *, about: str = "") -> list[Exchange]:
+        """Every request of a transaction (`TD3.3`) or about a uniqueId or entryUUID, oldest first, without bodies."""
+        return self._store.exchanges.all(transaction=transaction, about=about)
+
+    def exchange(self, number: int) -> Exchange | None:
+        """One exchange with the bytes of its request and of its answer, while they are kept."""
+        return self._store.exchanges.get(number)
+
+    def count(self, transaction: str = "", *, about: str = "", outcome: str = "") -> int:
+        """How many requests came: of a transaction, about an identifier, with an outcome (`accepted`, `lost`)."""
+        return self._store.exchanges.count(transaction, about=about, outcome=outcome)
+
+    def refuse_structure(self, structure: str, person: str = "", *, refused: bool = True) -> None:
+        """Make TD0.2 say that a structure is unknown or, with `person`, that they are not linked."""
+        self._store.refuse_structure(structure, person, refused=refused)
 
     def set_patient(self, matricule: str, oid: str, *, status: str = "active", authorisation: str = VALID) -> None:
         """Say what the DMP of a patient is: `status` active, closed or absent; `authorisation` VALIDE or not."""

@@ -7,6 +7,7 @@ must reach the hash and the signature checks exactly as it was sent.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from itertools import pairwise
@@ -139,3 +140,31 @@ def _check_encoding(part: Part) -> None:
 def content_id(href: str) -> str:
     """Content-ID that a `cid:` URL names (RFC 2392: URL-encoded), empty when it is not one."""
     return unquote(href[4:]) if href.startswith("cid:") else ""
+
+
+ROOT_ID = "root@dmp.sandbox"
+
+
+def write_package(
+    boundary: str, action: str, root: bytes, attachments: Mapping[str, tuple[str, bytes]]
+) -> tuple[str, bytes]:
+    """Content-Type and body of an MTOM answer. `attachments`: Content-ID to MIME type and bytes."""
+    pieces = [
+        _part_head(boundary, 'application/xop+xml; charset=UTF-8; type="application/soap+xml"', ROOT_ID),
+        root,
+    ]
+    for name, (kind, content) in attachments.items():
+        pieces += [b"\r\n", _part_head(boundary, kind, name), content]
+    pieces.append(f"\r\n--{boundary}--\r\n".encode())
+    suffix = f'; action="{action}"' if action else ""
+    content_type = (
+        f'multipart/related; type="{_XOP_TYPE}"; boundary="{boundary}"; start="<{ROOT_ID}>"; '
+        f'start-info="application/soap+xml"{suffix}'
+    )
+    return content_type, b"".join(pieces)
+
+
+def _part_head(boundary: str, kind: str, name: str) -> bytes:
+    return (
+        f"--{boundary}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <{name}>\r\n\r\n"
+    ).encode()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.sandbox.dmp.store import VALID, DmpStore
+from gateway.sandbox.dmp.records import VALID
+from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.hl7 import Cx
 from gateway.sandbox.problems import POLICY, UNKNOWN_PATIENT, Problem
 

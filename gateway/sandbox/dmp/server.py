@@ -17,7 +17,8 @@ from typing import Any
 
 from cryptography import x509
 
-from gateway.sandbox.dmp.service import DmpService, DropConnectionError, HttpAnswer, HttpRequest
+from gateway.sandbox.dmp.service import DmpService, HttpAnswer, HttpRequest
+from gateway.sandbox.dmp.strikes import DropConnectionError
 from gateway.sandbox.faults import AT_CONNECTION, AT_GREETING, Channel, Faults
 from gateway.sandbox.pki import Pki
 
@@ -60,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.faults.take(Channel.DMP, AT_GREETING) is not None:
             with contextlib.suppress(_BadRequestError):
                 self._body()  # unread bytes would reset the connection before the client reads the answer
-            self._send(HttpAnswer(503, "text/plain; charset=UTF-8", b"service occupe\n"), retry_after=1)
+            self._send(HttpAnswer(503, "text/plain; charset=UTF-8", b"service occupe\n", 1))
             return
         try:
             request = self._request()
@@ -80,7 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
         der = connection.getpeercert(binary_form=True)
         assert der is not None  # CERT_REQUIRED
         content_type = self.headers.get("Content-Type", "")
-        return HttpRequest(self.path, content_type, self._body(), x509.load_der_x509_certificate(der))
+        headers = tuple((name, str(value)) for name, value in self.headers.items())
+        return HttpRequest(self.path, content_type, self._body(), x509.load_der_x509_certificate(der), headers)
 
     def _body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -113,15 +115,15 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError as fault:
             raise _BadRequestError(400) from fault
 
-    def _send(self, answer: HttpAnswer, *, retry_after: int = 0) -> None:
+    def _send(self, answer: HttpAnswer) -> None:
         if answer.status >= 400:
             # The body may not have been read: the connection cannot carry another request.
             self.close_connection = True
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
-        if retry_after:
-            self.send_header("Retry-After", str(retry_after))
+        if answer.retry_after:
+            self.send_header("Retry-After", str(answer.retry_after))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()

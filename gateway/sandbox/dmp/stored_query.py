@@ -1,22 +1,42 @@
-"""ITI-18 Registry Stored Query (TD3.1): FindDocuments and GetDocuments (spec dmp §1.5, §1.6)."""
+"""ITI-18 Registry Stored Query (TD3.1): FindDocuments, GetDocuments, FindSubmissionSets, GetAssociations.
+
+A query sees the latest metadata version of each document; a former one is had by its own entryUUID only.
+Rights: spec dmp §1.5; parameters and quoting: ITI TF-2 §3.18 and spec dmp §1.6.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from lxml import etree
 
-from gateway.sandbox import ebrim
-from gateway.sandbox.dmp.adhoc import QUERY, Kind, Query, QueryError, query_id, read_query, require
-from gateway.sandbox.dmp.entries import STATUSES, read_back, status_of, write_leaves, write_references
+from gateway.sandbox.dmp.adhoc import QUERY, Query, QueryError, query_id, read_query, require
+from gateway.sandbox.dmp.entries import STATUS_NAMES, STATUSES, Held, write_leaves, write_references
+from gateway.sandbox.dmp.filters import (
+    ENTRY_UUID,
+    FIND_DOCUMENTS,
+    FIND_SETS,
+    GET_ASSOCIATIONS,
+    GET_DOCUMENTS,
+    KNOWN,
+    PATIENT,
+    SET_PATIENT,
+    SET_STATUS,
+    STATUS,
+    UNIQUE_ID,
+    UUID,
+    matches_document,
+    matches_set,
+)
 from gateway.sandbox.dmp.patients import check_patient
+from gateway.sandbox.dmp.records import APPROVED, DmpAssociation, DmpDocument, DmpSubmission
 from gateway.sandbox.dmp.registry import write_status
+from gateway.sandbox.dmp.rights import sees
 from gateway.sandbox.dmp.soap import SoapFault
-from gateway.sandbox.dmp.store import DmpDocument, DmpStore
-from gateway.sandbox.dmp.transactions import Answer, Call
+from gateway.sandbox.dmp.store import DmpStore
+from gateway.sandbox.dmp.transactions import Answer, Call, codes_of
 from gateway.sandbox.dmp.vihf_content import Vihf
-from gateway.sandbox.ebrim import RIM, RegistryObject
+from gateway.sandbox.ebrim import RIM
 from gateway.sandbox.hl7 import parse_cx
 from gateway.sandbox.problems import (
     MISSING_PARAMETER,
@@ -25,77 +45,54 @@ from gateway.sandbox.problems import (
     PARAMETER_NUMBER,
     POLICY,
     REGISTRY,
+    TOO_MANY_RESULTS,
     Problem,
 )
 from gateway.sandbox.xml import Element
 
 ACTION = "urn:ihe:iti:2007:RegistryStoredQuery"
-FIND_DOCUMENTS = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
-GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
-
-_PATIENT = "$XDSDocumentEntryPatientId"
-_STATUS = "$XDSDocumentEntryStatus"
-_TYPE = "$XDSDocumentEntryType"
-_PERSON = "$XDSDocumentEntryAuthorPerson"
-_ENTRY_UUID = "$XDSDocumentEntryEntryUUID"
-_UNIQUE_ID = "$XDSDocumentEntryUniqueId"
-_CODES = {
-    "$XDSDocumentEntryClassCode": ebrim.CLASS_CODE,
-    "$XDSDocumentEntryTypeCode": ebrim.TYPE_CODE,
-    "$XDSDocumentEntryPracticeSettingCode": ebrim.PRACTICE,
-    "$XDSDocumentEntryHealthcareFacilityTypeCode": ebrim.FACILITY,
-    "$XDSDocumentEntryFormatCode": ebrim.FORMAT_CODE,
-    "$XDSDocumentEntryEventCodeList": ebrim.EVENT_CODE,
-    "$XDSDocumentEntryConfidentialityCode": ebrim.CONFIDENTIALITY,
-}
-_REPEATED = {"$XDSDocumentEntryEventCodeList", "$XDSDocumentEntryConfidentialityCode"}
-_TIMES = {
-    f"$XDSDocumentEntry{name[0].upper()}{name[1:]}{end}": (name, end)
-    for name in ("creationTime", "serviceStartTime", "serviceStopTime")
-    for end in ("From", "To")
-}
-_codes: dict[str, Kind] = {name: "repeated" if name in _REPEATED else "codes" for name in _CODES}
-_times: dict[str, Kind] = dict.fromkeys(_TIMES, "time")
-_KNOWN: dict[str, dict[str, Kind]] = {
-    FIND_DOCUMENTS: {_PATIENT: "one", _STATUS: "many", _TYPE: "many", _PERSON: "many", **_codes, **_times},
-    GET_DOCUMENTS: {_ENTRY_UUID: "many", _UNIQUE_ID: "many", "$homeCommunityId": "one"},
-}
-_LIKE = {"%": ".*", "_": "."}
+_Found = Sequence[Held]
 
 
 class StoredQuery:
     """Searches of the registry, for the patient that the VIHF names and by the rights of who asks."""
 
+    name = "TD3.1"
     path = "registry"
     action = ACTION
     stores = False
+    multipart = False
 
-    def __init__(self, store: DmpStore, unknown_patient: str) -> None:
+    def __init__(self, store: DmpStore, unknown_patient: str, most_leaves: int = 0) -> None:
         self._store = store
         self._unknown_patient = unknown_patient
-        self._ways: dict[str, Callable[[Query, Vihf], list[DmpDocument]]] = {
-            FIND_DOCUMENTS: self._find,
-            GET_DOCUMENTS: self._get,
+        self._most_leaves = most_leaves
+        self._ways: dict[str, Callable[[Query, Vihf], _Found]] = {
+            FIND_DOCUMENTS: self._find_documents,
+            GET_DOCUMENTS: self._get_documents,
+            FIND_SETS: self._find_sets,
+            GET_ASSOCIATIONS: self._get_associations,
         }
 
     def answer(self, call: Call) -> Answer:
         """Answer a query. Raises SoapFault when it is about another patient than the VIHF."""
         asked = query_id(call.request.payload)
         try:
-            query = read_query(call.request.payload, _KNOWN)
+            query = read_query(call.request.payload, KNOWN)
             found = self._ways[query.id](query, call.vihf)
             self._check_access(query, call.vihf)
+            self._check_number(query, found)
         except QueryError as refused:
             self._store.add_question(asked, 0, [refused.problem.code])
             return self.refuse(call, [refused.problem])
-        visible = [document for document in found if _visible(document, call.vihf)]
-        self._store.add_question(asked, len(visible), [])
+        self._store.add_question(asked, len(found), [])
         write = write_leaves if query.leaves else write_references
-        return Answer(ACTION + "Response", lambda body: write(_response(body, []), visible))
+        subjects = tuple(value for name in (UNIQUE_ID, ENTRY_UUID, UUID) for value in query.values(name))
+        return Answer(ACTION + "Response", lambda body: write(_response(body, []), found), (), subjects)
 
     def refuse(self, call: Call, problems: Sequence[Problem]) -> Answer:  # noqa: ARG002 the protocol's
         """Failure, with an empty list of objects."""
-        return Answer(ACTION + "Response", lambda body: _fail(body, problems))
+        return Answer(ACTION + "Response", lambda body: _fail(body, problems), codes_of(problems))
 
     def _check_access(self, query: Query, vihf: Vihf) -> None:
         for problem in check_patient(self._store, vihf.patient, self._unknown_patient):
@@ -104,95 +101,93 @@ class StoredQuery:
             message = "authentification indirecte : références seulement (ObjectRef)"
             raise QueryError(POLICY, "ResponseOption/@returnType", message)
 
-    def _find(self, query: Query, vihf: Vihf) -> list[DmpDocument]:
-        require(query, _PATIENT)
-        require(query, _STATUS)
-        _check_patient_id(query.values(_PATIENT)[0], vihf)
-        unknown = [status for status in query.values(_STATUS) if status not in STATUSES]
-        if unknown:
-            raise QueryError(REGISTRY, _STATUS, f"statut « {unknown[0]} » inconnu")
-        held = self._store.documents(vihf.patient.id, signatures=True)
-        return [one for one in held if one.oid == vihf.patient.oid and _matches(one, query)]
+    def _check_number(self, query: Query, found: _Found) -> None:
+        if query.leaves and 0 < self._most_leaves < len(found):
+            message = f"{len(found)} résultats, {self._most_leaves} au plus : demander des références (ObjectRef)"
+            raise QueryError(TOO_MANY_RESULTS, "ResponseOption/@returnType", message)
 
-    def _get(self, query: Query, vihf: Vihf) -> list[DmpDocument]:
-        given = [name for name in (_ENTRY_UUID, _UNIQUE_ID) if name in query.parameters]
+    # -- documents
+
+    def _find_documents(self, query: Query, vihf: Vihf) -> _Found:
+        _check_patient_and_status(query, vihf, PATIENT, STATUS)
+        held = self._store.documents(vihf.patient.id, signatures=True)
+        return [one for one in held if _of(one, vihf) and sees(one, vihf) and matches_document(one, query)]
+
+    def _get_documents(self, query: Query, vihf: Vihf) -> _Found:
+        given = [name for name in (ENTRY_UUID, UNIQUE_ID) if name in query.parameters]
         if len(given) != 1:
             code = PARAMETER_NUMBER if given else MISSING_PARAMETER
-            raise QueryError(code, _UNIQUE_ID, f"un et un seul de {_ENTRY_UUID} et {_UNIQUE_ID} attendu")
+            raise QueryError(code, UNIQUE_ID, f"un et un seul de {ENTRY_UUID} et {UNIQUE_ID} attendu")
         found: dict[str, DmpDocument] = {}
         for value in query.values(given[0]):
             for document in self._named(given[0], value):
                 found[document.entry_uuid] = document
-        _check_one_patient(list(found.values()), query, vihf)
-        return list(found.values())
+        _check_one_patient(found.values(), query, vihf)
+        return [document for document in found.values() if sees(document, vihf)]
 
     def _named(self, name: str, value: str) -> list[DmpDocument]:
-        if name == _UNIQUE_ID:
+        if name == UNIQUE_ID:
             return self._store.by_unique_id(value)
         one = self._store.by_entry_uuid(value)
         return [one] if one is not None else []
 
+    # -- sets and associations
 
-def _check_patient_id(value: str, vihf: Vihf) -> None:
+    def _find_sets(self, query: Query, vihf: Vihf) -> _Found:
+        _check_patient_and_status(query, vihf, SET_PATIENT, SET_STATUS)
+        if APPROVED not in {STATUS_NAMES[urn] for urn in query.values(SET_STATUS)}:
+            return []
+        visible = {one.set_unique_id for one in self._store.documents(vihf.patient.id) if sees(one, vihf)}
+        return [
+            one
+            for one in self._store.submissions(vihf.patient.id)
+            if _of(one, vihf) and (one.unique_id in visible or _made(one, vihf)) and matches_set(one, query)
+        ]
+
+    def _get_associations(self, query: Query, vihf: Vihf) -> _Found:
+        require(query, UUID)
+        found = self._store.associations(query.values(UUID))
+        _check_one_patient(found, query, vihf)
+        return [link for link in found if self._sees_ends(link, vihf)]
+
+    def _sees_ends(self, link: DmpAssociation, vihf: Vihf) -> bool:
+        """A link to a document that may not be found is not shown: it would tell that the document is there."""
+        ends = [self._store.by_entry_uuid(uuid) for uuid in (link.source, link.target)]
+        return all(sees(document, vihf) for document in ends if document is not None)
+
+
+def _of(one: DmpDocument | DmpSubmission, vihf: Vihf) -> bool:
+    return one.oid == vihf.patient.oid
+
+
+def _made(submission: DmpSubmission, vihf: Vihf) -> bool:
+    return submission.author_id == vihf.name_id if vihf.direct else submission.structure == vihf.structure
+
+
+def _check_patient_and_status(query: Query, vihf: Vihf, patient: str, status: str) -> None:
+    require(query, patient)
+    require(query, status)
+    _check_patient_id(query.values(patient)[0], patient, vihf)
+    unknown = [one for one in query.values(status) if one not in STATUSES]
+    if unknown:
+        raise QueryError(REGISTRY, status, f"statut « {unknown[0]} » inconnu")
+
+
+def _check_patient_id(value: str, name: str, vihf: Vihf) -> None:
     try:
         patient = parse_cx(value)
     except ValueError as fault:
-        raise QueryError(REGISTRY, _PATIENT, str(fault)) from fault
+        raise QueryError(REGISTRY, name, str(fault)) from fault
     if (patient.id, patient.oid) != (vihf.patient.id, vihf.patient.oid):
         raise SoapFault("VIHF : resource-id diffère du patient de la requête", "wsse:FailedCheck")
 
 
-def _check_one_patient(found: Sequence[DmpDocument], query: Query, vihf: Vihf) -> None:
-    patients = {(document.matricule, document.oid) for document in found}
+def _check_one_patient(found: Iterable[DmpDocument | DmpAssociation], query: Query, vihf: Vihf) -> None:
+    patients = {(one.matricule, one.oid) for one in found}
     if query.leaves and len(patients) > 1:
-        raise QueryError(NOT_SINGLE_PATIENT, _UNIQUE_ID, "documents de plusieurs patients")
+        raise QueryError(NOT_SINGLE_PATIENT, query.id, "objets de plusieurs patients")
     if patients - {(vihf.patient.id, vihf.patient.oid)}:
-        raise QueryError(OTHER_PATIENT, _UNIQUE_ID, "document d'un autre patient que celui du VIHF")
-
-
-def _visible(document: DmpDocument, vihf: Vihf) -> bool:
-    """A document masked to professionals is found only by who fed it (spec dmp §1.5)."""
-    own = document.author_id == vihf.name_id if vihf.direct else document.structure == vihf.structure
-    return own or "MASQUE_PS" not in document.confidentiality
-
-
-def _matches(document: DmpDocument, query: Query) -> bool:
-    if status_of(document) not in query.values(_STATUS):
-        return False
-    entry = read_back(document)
-    types = query.values(_TYPE)
-    return (
-        (not types or entry.element.get("objectType") in types)
-        and all(_has_code(entry, name, query) for name in query.parameters if name in _CODES)
-        and all(_in_time(entry, name, query) for name in query.parameters if name in _TIMES)
-        and _by_person(entry, query.values(_PERSON))
-    )
-
-
-def _has_code(entry: RegistryObject, name: str, query: Query) -> bool:
-    """One of the values of each slot: "or" inside a slot, "and" between slots."""
-    held = {f"{code.code}^^{code.scheme}" for code in entry.codes.get(_CODES[name], [])}
-    return all(held & set(values) for values in query.parameters[name])
-
-
-def _in_time(entry: RegistryObject, name: str, query: Query) -> bool:
-    """From is inclusive, To is not (ITI TF-2 §3.18.4.1.2.3.7.1); without a value there is nothing to exclude."""
-    slot, end = _TIMES[name]
-    held, limit = entry.slot(slot), query.values(name)[0]
-    padded = limit.ljust(14, "0")
-    return not held or (held >= padded if end == "From" else held < padded)
-
-
-def _by_person(entry: RegistryObject, patterns: Sequence[str]) -> bool:
-    """SQL LIKE on the XCN of each author."""
-    if not patterns:
-        return True
-    persons = [person for author in entry.authors for person in author.person]
-    return any(re.fullmatch(_like(pattern), person) for pattern in patterns for person in persons)
-
-
-def _like(pattern: str) -> str:
-    return "".join(_LIKE.get(letter) or re.escape(letter) for letter in pattern)
+        raise QueryError(OTHER_PATIENT, query.id, "objet d'un autre patient que celui du VIHF")
 
 
 def _response(body: Element, problems: Sequence[Problem]) -> Element:

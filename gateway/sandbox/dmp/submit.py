@@ -13,6 +13,7 @@ from gateway.sandbox.cda import CdaHeader, read_header
 from gateway.sandbox.crosscheck import cross_check
 from gateway.sandbox.dmp.package import Package, read_package, sha1
 from gateway.sandbox.dmp.patients import check_patient
+from gateway.sandbox.dmp.records import DEPRECATED, NewDocument, Outcome
 from gateway.sandbox.dmp.registry import write_response
 from gateway.sandbox.dmp.rules import (
     author_of,
@@ -21,8 +22,9 @@ from gateway.sandbox.dmp.rules import (
     patient_of,
     structure_of_author,
 )
-from gateway.sandbox.dmp.store import DmpStore, NewDocument, NewSubmission
-from gateway.sandbox.dmp.transactions import Answer, Call
+from gateway.sandbox.dmp.sets import Naming, record_of
+from gateway.sandbox.dmp.store import DmpStore
+from gateway.sandbox.dmp.transactions import Answer, Call, codes_of
 from gateway.sandbox.dmp.versions import check_unique, check_versions
 from gateway.sandbox.dmp.vihf_content import Vihf
 from gateway.sandbox.dmp.xades import SignaturePolicy, SignedSet, check_signature
@@ -45,9 +47,11 @@ class SubmitPolicy:
 class Submit:
     """The feed of a DMP."""
 
+    name = "TD2.1"
     path = "repository"
     action = ACTION
     stores = True
+    multipart = False
 
     def __init__(self, store: DmpStore, policy: SubmitPolicy, randomness: Randomness) -> None:
         self._store = store
@@ -69,7 +73,7 @@ class Submit:
             if not problems:
                 self._keep(package, headers)
             self._count(package, "refused" if problems else "accepted", problems, call)
-        return _answer(problems)
+        return _answer(problems, package)
 
     def refuse(self, call: Call, problems: Sequence[Problem]) -> Answer:
         """Answer these problems, counting the arrival when its set can be read."""
@@ -78,12 +82,10 @@ class Submit:
         except XmlError:
             return _answer(problems)
         self._count(package, "fault", problems, call)
-        return _answer(problems)
+        return _answer(problems, package)
 
-    def _count(self, package: Package, outcome: str, problems: Sequence[Problem], call: Call) -> None:
-        codes = [problem.code for problem in problems]
-        kind = outcome if outcome in {"accepted", "refused"} else "fault"
-        self._store.add_reception(package.set_unique_id, kind, codes, call.sha256)  # type: ignore[arg-type]
+    def _count(self, package: Package, outcome: Outcome, problems: Sequence[Problem], call: Call) -> None:
+        self._store.add_reception(package.set_unique_id, outcome, codes_of(problems), call.sha256)
 
     def _check(self, package: Package, vihf: Vihf) -> tuple[list[Problem], dict[str, CdaHeader]]:
         """Everything that the request alone tells; also the headers of its CDA documents."""
@@ -142,35 +144,15 @@ class Submit:
     def _keep(self, package: Package, headers: dict[str, CdaHeader]) -> None:
         submission_set = package.submission.set
         assert submission_set is not None  # its absence is a problem
-        uuids = {item.id: self._entry_uuid(item.id) for item in [submission_set, *package.submission.entries]}
-        links = tuple(
-            (link.type, uuids.get(link.source, link.source), uuids.get(link.target, link.target))
-            for link in package.submission.associations
+        naming = Naming(self._randomness, [submission_set, *package.submission.entries])
+        documents = tuple(
+            _document(entry, package, headers.get(entry.id), naming[entry.id]) for entry in package.submission.entries
         )
-        patient = patient_of(submission_set, ebrim.SET_PATIENT)
-        assert patient is not None  # checked with the metadata
-        new = NewSubmission(
-            package.set_unique_id,
-            uuids[submission_set.id],
-            patient.id,
-            patient.oid,
-            submission_set.identifier(ebrim.SET_SOURCE),
-            author_of(submission_set),
-            structure_of_author(submission_set),
-            tuple(
-                _document(entry, package, headers.get(entry.id), uuids[entry.id])
-                for entry in package.submission.entries
-            ),
-            links,
-        )
+        new = record_of(package.submission, submission_set, naming, documents, "feed")
         self._store.add_submission(new)
-        for kind, _, target in links:
-            if kind == ebrim.REPLACES:
-                self._store.deprecate(target)
-
-    def _entry_uuid(self, identifier: str) -> str:
-        """The registry gives a UUID in place of a symbolic id (ITI TF-3 §4.2.1.4)."""
-        return identifier if identifier.startswith("urn:uuid:") else f"urn:uuid:{self._randomness.uuid()}"
+        for link in new.associations:
+            if link.type == ebrim.REPLACES:
+                self._store.set_status(link.target, DEPRECATED)
 
 
 def _document(entry: RegistryObject, package: Package, header: CdaHeader | None, entry_uuid: str) -> NewDocument:
@@ -196,8 +178,13 @@ def _document(entry: RegistryObject, package: Package, header: CdaHeader | None,
     )
 
 
-def _answer(problems: Sequence[Problem]) -> Answer:
+def _answer(problems: Sequence[Problem], package: Package | None = None) -> Answer:
     def fill(body: Element) -> None:
         write_response(body, problems)
 
-    return Answer(ACTION + "Response", fill)
+    return Answer(ACTION + "Response", fill, codes_of(problems), _subjects(package) if package is not None else ())
+
+
+def _subjects(package: Package) -> tuple[str, ...]:
+    """Every uniqueId that the request names, that of the set first."""
+    return (package.set_unique_id, *(entry.identifier(ebrim.ENTRY_UNIQUE) for entry in package.submission.entries))

@@ -12,8 +12,9 @@ from datetime import datetime
 from lxml import etree
 
 from gateway.clock import Clock, Randomness
+from gateway.sandbox.dmp.records import VALID, DmpPatient
 from gateway.sandbox.dmp.soap import SoapFault
-from gateway.sandbox.dmp.store import VALID, DmpPatient, DmpStore
+from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.dmp.transactions import Answer, Call
 from gateway.sandbox.problems import Problem
 from gateway.sandbox.xml import Element
@@ -32,9 +33,11 @@ _AUTHORISATION = "1.2.250.1.213.4.1.2.6"
 class ExistenceTest:
     """The existence and authorisation test."""
 
+    name = "TD0.2"
     path = "patients"
     action = f"{HL7}:{REQUEST}"
     stores = False
+    multipart = False
 
     def __init__(self, store: DmpStore, clock: Clock, randomness: Randomness, unknown_patient: str) -> None:
         self._store = store

@@ -1,13 +1,12 @@
 """What a transaction of the DMP is, and what every one of them is given.
 
-Another transaction (ITI-43, ITI-57) is one more object with these attributes, added to the table
-in `service.py`.
+Another transaction is one more object with these attributes, added to the table in `service.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.sandbox.dmp.mtom import Mtom
@@ -29,19 +28,30 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a transaction answers: the response action and the writer of the body."""
+    """What a transaction answers: the response action and the writer of the body.
+
+    `codes`: the errors answered; `subjects`: the identifiers that it was about, both for the log of exchanges.
+    `attachments`: Content-ID to MIME type and bytes of the MTOM parts.
+    """
 
     action: str
     fill: Callable[[Element], None]
+    codes: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    attachments: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
 
 
 class Transaction(Protocol):
     """One request action of one service."""
 
+    name: str
+    """Name in the DMP's own list (`TD2.1`)."""
     path: str
     action: str
     stores: bool
-    """Whether the request stores something: the faults that need data strike only these."""
+    """Whether the request stores something: faults that name no transaction strike only these."""
+    multipart: bool
+    """Whether answers, faults included, are always multipart (ITI-43)."""
 
     def answer(self, call: Call) -> Answer:
         """Check, act, answer; raises SoapFault when the message itself is refused."""
@@ -50,3 +60,8 @@ class Transaction(Protocol):
     def refuse(self, call: Call, problems: Sequence[Problem]) -> Answer:
         """Answer these problems without storing anything."""
         ...
+
+
+def codes_of(problems: Sequence[Problem]) -> tuple[str, ...]:
+    """The codes of some problems, in order."""
+    return tuple(problem.code for problem in problems)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from gateway.sandbox import ebrim
 from gateway.sandbox.cda import CdaHeader
 from gateway.sandbox.dmp.package import Package, sha1
+from gateway.sandbox.dmp.records import APPROVED, DmpDocument
 from gateway.sandbox.dmp.rules import patient_of
-from gateway.sandbox.dmp.store import DmpDocument, DmpStore
+from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.ebrim import Association, RegistryObject
 from gateway.sandbox.metadata import is_signature
 from gateway.sandbox.problems import (
@@ -69,7 +70,7 @@ def _replacement(
     if old is None:
         yield Problem(UNRESOLVED, where, f"entryUUID {link.target} inconnu au DMP")
         return
-    if old.status != "Approved":
+    if old.status != APPROVED or not old.latest:
         yield Problem(DEPRECATED, where, "le document à remplacer n'est plus Approved")
     patient = patient_of(entry, ebrim.ENTRY_PATIENT)
     if patient is None or (patient.id, patient.oid) != (old.matricule, old.oid):

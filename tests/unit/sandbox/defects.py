@@ -875,7 +875,7 @@ ENVELOPE = [
     Defect(
         "soap: action that this service has not",
         "wsa:ActionNotSupported",
-        lambda d, draft: setattr(draft, "action", "urn:ihe:iti:2007:RetrieveDocumentSet"),
+        lambda d, draft: setattr(draft, "action", "urn:ihe:iti:2007:DeleteDocumentSet"),
     ),
     Defect(
         "soap: action of another service",

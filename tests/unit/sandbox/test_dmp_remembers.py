@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from gateway.sandbox.dmp.service import DropConnectionError, HttpRequest
+from gateway.sandbox.dmp.service import HttpRequest
 from gateway.sandbox.dmp.store import DmpStore
+from gateway.sandbox.dmp.strikes import DropConnectionError
 
 from . import builders as b
 from .builders import INS, INS_OID, Draft, existence, feed
