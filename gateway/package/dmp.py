@@ -92,7 +92,7 @@ def _submission(document: ClinicalDocument, account: AccountSettings, now: datet
 
 def _replacement(document: ClinicalDocument, entry: xds.DocumentEntry, ids: Randomness) -> tuple[xds.Association, ...]:
     """RPLC towards the entry that was sent before. The registry keeps the entryUUID of a first submission; one that
-    changed since (a metadata update by somebody else) is only known to a stored query (ITI-18), which is not asked.
+    changed since (a new version of its metadata) is found by a stored query just before the feed (TD3.1b).
     """
     former = document.header.replaces
     if former is None:
@@ -130,6 +130,8 @@ def _context(document: ClinicalDocument, ins: Id, submission: xds.Submission, ac
         document_id=header.id,
         document_entry=entry.id,
         signature_entry=signature.id,
+        replaces_document=header.replaces.id if header.replaces is not None else "",
+        replaces_entry=(header.replaces.registry_entry or "") if header.replaces is not None else "",
     )
 
 

@@ -15,6 +15,8 @@ WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secex
 FEED = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
 EXISTENCE = "urn:hl7-org:v3:PRPA_IN201307UV02"
 STORED_QUERY = "urn:ihe:iti:2007:RegistryStoredQuery"
+RETRIEVE = "urn:ihe:iti:2007:RetrieveDocumentSet"
+UPDATE = "urn:ihe:iti:2010:UpdateDocumentSet"
 _NOT_YET = "<!-- APERCU : wsa:MessageID et VIHF signe sont produits a l'envoi -->"
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from lxml import etree
 
 from gateway.clock import Randomness
 from gateway.package.keys import SigningKeys
-from gateway.package.types import DmpContext
+from gateway.package.types import DmpIdentity
 from gateway.package.xml import Element
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
@@ -43,25 +44,36 @@ class SoftwareIdentity:
     lps_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What sources disagree on, and so is configured (spec dmp §1.4): the version, the spelling of the name of the
+    authentication mode, and the signature algorithm (SHA-1 in samples of 2019, SHA-256 today).
+    """
+
+    version: str = "3.0"
+    mode_name: str = "Authentification_Mode"
+    signature: Literal["rsa-sha256", "rsa-sha1"] = "rsa-sha256"
+
+
 def assertion(
-    context: DmpContext,
+    context: DmpIdentity,
     keys: SigningKeys,
     *,
     software: SoftwareIdentity,
-    vihf_version: str,
+    options: Options,
     now: datetime,
     ids: Randomness,
 ) -> Element:
-    """A signed `saml2:Assertion` (enveloped signature after Issuer, exclusive C14N, RSA-SHA256).
+    """A signed `saml2:Assertion` (enveloped signature after Issuer, exclusive C14N).
 
     `now` must be the true time: the DMP refuses an assertion outside its window (one minute back, five ahead).
     """
-    root = _unsigned(context, keys.subject, software, vihf_version, now.astimezone(UTC), f"_{ids.uuid()}")
-    return _sign(root, keys)
+    root = _unsigned(context, keys.subject, software, options, now.astimezone(UTC), f"_{ids.uuid()}")
+    return _sign(root, keys, options)
 
 
 def _unsigned(
-    context: DmpContext, issuer: str, software: SoftwareIdentity, version: str, now: datetime, identifier: str
+    context: DmpIdentity, issuer: str, software: SoftwareIdentity, options: Options, now: datetime, identifier: str
 ) -> Element:
     instant = _instant(now)
     root = etree.Element(
@@ -73,14 +85,14 @@ def _unsigned(
     _saml(root, "Conditions", NotBefore=_instant(now - _SKEW), NotOnOrAfter=_instant(now + _LIFE))
     context_element = _saml(_saml(root, "AuthnStatement", AuthnInstant=instant), "AuthnContext")
     _saml(context_element, "AuthnContextClassRef", _CONTEXT_CLASSES[context.mode])
-    _attributes(_saml(root, "AttributeStatement"), context, software, version)
+    _attributes(_saml(root, "AttributeStatement"), context, software, options)
     return root
 
 
-def _attributes(parent: Element, context: DmpContext, software: SoftwareIdentity, version: str) -> None:
+def _attributes(parent: Element, context: DmpIdentity, software: SoftwareIdentity, options: Options) -> None:
     modes = {"direct": "DIRECTE", "indirect": "INDIRECTE"}
-    _text_attribute(parent, "VIHF_Version", version)
-    _text_attribute(parent, "Authentification_Mode", modes[context.mode])
+    _text_attribute(parent, "VIHF_Version", options.version)
+    _text_attribute(parent, options.mode_name, modes[context.mode])
     _text_attribute(parent, "Identifiant_Structure", context.structure_id)
     _text_attribute(parent, "Secteur_Activite", context.sector)
     if context.mode == "indirect":
@@ -126,14 +138,19 @@ def _instant(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-def _sign(root: Element, keys: SigningKeys) -> Element:
+def _sign(root: Element, keys: SigningKeys, options: Options) -> Element:
     # Imported here: only a process that feeds the DMP pays for it.
     from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
     from signxml.signer import XMLSigner
 
-    signer = XMLSigner(
-        signature_algorithm=SignatureMethod.RSA_SHA256,
-        digest_algorithm=DigestAlgorithm.SHA256,
+    class Signer(XMLSigner):
+        def check_deprecated_methods(self) -> None:
+            """SHA-1 only where the settings say so: signxml refuses it otherwise."""
+
+    old = options.signature == "rsa-sha1"
+    signer = (Signer if old else XMLSigner)(
+        signature_algorithm=SignatureMethod.RSA_SHA1 if old else SignatureMethod.RSA_SHA256,
+        digest_algorithm=DigestAlgorithm.SHA1 if old else DigestAlgorithm.SHA256,
         c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
     )
     return signer.sign(

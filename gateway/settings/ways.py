@@ -86,6 +86,17 @@ class DmpSettings(Table):
     sign_pkcs12_password_file: Path | None = None
     profile: Literal["legacy", "modern"] = "modern"
     vihf_version: Literal["3.0", "4.0"] = "3.0"
+    authentification_mode: Literal["Authentification_Mode", "Authentification_mode"] = Field(
+        default="Authentification_Mode", description="Spelling of that attribute's name in the VIHF (spec dmp §1.4)."
+    )
+    vihf_signature: Literal["rsa-sha256", "rsa-sha1"] = "rsa-sha256"
+    replace_target: Literal["query", "frozen"] = Field(
+        default="query", description="entryUUID of a replaced document: asked just before (TD3.1b), or as first sent."
+    )
+    cumulated_visibility: bool = Field(
+        default=False, description="Whether a document may be masked to professionals and hidden from the patient."
+    )
+    max_document_bytes: int = Field(default=50_000_000, gt=0, description="Largest document read back (TD3.2).")
     homologation: str = "NON-HOMOLOGUE"
     local_id: str = Field(default="kine-gateway", description="Internal id of the sender in indirect mode.")
     in_doubt: Literal["query", "resend", "human"] = "query"

@@ -96,7 +96,7 @@ def test_packages_cost_little_more_than_their_raw_work(root: Path) -> None:
     pieces = (etree.tostring(blocks[0]), etree.tostring(blocks[1]), etree.tostring(blocks[2]))
 
     def one_assertion() -> bytes:
-        made = vihf.assertion(context, keys, software=software, vihf_version="3.0", now=NOW, ids=ids())
+        made = vihf.assertion(context, keys, software=software, options=vihf.Options(), now=NOW, ids=ids())
         return etree.tostring(made, encoding="unicode").encode()
 
     token = one_assertion()

@@ -192,7 +192,7 @@ def assertion(mode: str = "indirect") -> etree._Element:
     )
     assert isinstance(frozen.context, DmpContext)
     return vihf.assertion(
-        frozen.context, signing_keys(), software=SOFTWARE, vihf_version="3.0", now=NOW, ids=ids("send")
+        frozen.context, signing_keys(), software=SOFTWARE, options=vihf.Options(), now=NOW, ids=ids("send")
     )
 
 

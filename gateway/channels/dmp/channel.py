@@ -1,58 +1,44 @@
-"""DMP channel: existence test, then ITI-41 with a fresh VIHF, over mutual TLS."""
+"""DMP channel: existence test, then ITI-41 or ITI-57 with a fresh VIHF, over mutual TLS."""
 
 from __future__ import annotations
 
-import ssl
-from dataclasses import dataclass, replace
-from datetime import datetime
-from urllib.parse import urlsplit
-
-from lxml import etree
-
 from gateway.channels.dmp import answers, classify, registry
-from gateway.channels.dmp.http import Exchange, HttpAnswer, HttpClient
+from gateway.channels.dmp.entries import Entry
+from gateway.channels.dmp.existence import ExistenceTest
+from gateway.channels.dmp.link import DmpLink, Envelope, Ready
+from gateway.channels.dmp.reader import DmpReader
+from gateway.channels.dmp.updates import Updates
 from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
-from gateway.channels.tls import client_context
 from gateway.clock import Clock, Randomness
-from gateway.errors import ConfigError
 from gateway.package import dmp as dmp_package
-from gateway.package import mtom, query, vihf
-from gateway.package.keys import SigningKeys, signing_keys
+from gateway.package import mtom
 from gateway.package.mtom import HttpBody
-from gateway.package.types import DmpContext, Package
+from gateway.package.query import APPROVED
+from gateway.package.types import DmpContext, DmpUpdateContext, Package
+from gateway.package.xml import Element
 from gateway.settings import DmpSettings
 
-EXISTENCE_LASTS = 900.0
-"""Seconds during which a positive existence test holds for a patient: a batch asks once."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """What the first use loads: HTTP client and keys."""
-
-    http: HttpClient
-    keys: SigningKeys
+_ARCHIVED = "urn:asip:ci-sis:2010:StatusType:Archived"
+_NOT_REPLACEABLE = {_ARCHIVED: "DMP-RPLC-ARCHIVED", "urn:asip:ci-sis:2010:StatusType:Deleted": "DMP-RPLC-NOT-FOUND"}
 
 
 class DmpChannel:
-    """Feeds the DMP for one account.
+    """Feeds the DMP for one account, and changes what it fed.
 
     `device` is the OID of this system as sender of TD0.2 (the account's `oid_root`), `software` its name and
-    version. Only the VIHF and the WS-Addressing MessageID are made here, from `clock` and `ids`.
+    version. Only the VIHF, the WS-Addressing MessageID and what the registry alone knows (the entryUUID that a document
+    has by now) are put in here.
     """
 
     def __init__(
         self, settings: DmpSettings, *, device: str, clock: Clock, ids: Randomness, software: str = "kine-gateway 0"
     ) -> None:
+        self.link = DmpLink(settings, clock=clock, ids=ids, software=software)
+        self._existence = ExistenceTest(self.link, device)
+        self._reader = DmpReader(self.link)
+        self._updates = Updates(self.link)
         self._settings = settings
-        self._device = device
-        self._clock = clock
-        self._ids = ids
-        name, _, version = software.partition(" ")
-        self._software = vihf.SoftwareIdentity(name, version or "0", settings.homologation)
-        self._ready: _Ready | None = None
-        self._known: dict[tuple[str, str], float] = {}
-        self._host = urlsplit(settings.url).hostname or settings.url
+        self._host = self.link.host
 
     async def send(self, package: Package, before_commit: BeforeCommit) -> Outcome:
         """Try once. Raises only what `before_commit` raises (LeaseLostError), with nothing sent.
@@ -61,16 +47,21 @@ class DmpChannel:
         is known here brought it. With `in_doubt = "resend"` it is the evidence that this policy sends again for,
         and so ACCEPTED: the set's id is random and frozen, nobody else can have used it (spec dmp §1.7, engine §3).
         """
+        if isinstance(package.context, DmpUpdateContext):
+            return await self._updates.send(package, before_commit)
         context = _context(package)
         ready = self._prepare(package)
         if isinstance(ready, Outcome):
             return ready
-        refused = await self._existence(context, ready)
+        refused = await self._existence.known(context)
         if refused is not None:
             return refused
-        body, message_id = self._feed(package, context, ready.keys)
+        target = await self._target(context)
+        if isinstance(target, Outcome):
+            return target
+        body, head = self._feed(package, context, ready, target)
         await before_commit()
-        return self._settled(await self._post_feed(ready, body, message_id, context), context)
+        return self._settled(await self._post_feed(ready, body, head, context), context)
 
     async def resolve(self, package: Package) -> Outcome:
         """Was the document accepted? To be called for a delivery that had begun to transmit, and for no other.
@@ -79,35 +70,63 @@ class DmpChannel:
         lost answer: EX_3.1-2030 forbids a search after each feed. `registry.evidence` says what its answer proves.
         `resend`: the identical set is posted again: Success means that it was not there and is now, the duplicate
         error about the set means that it was. `human`: the doubt stays. Whatever proves nothing leaves the doubt,
-        with its reason.
+        with its reason. A change of a document is settled by what the document is by now.
         """
+        if isinstance(package.context, DmpUpdateContext):
+            return await self._updates.resolve(package)
         context = _context(package)
         if self._settings.in_doubt == "human":
             return Outcome(Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN", reference=context.submission_set_id, host=self._host)
         ready = self._prepare(package)
         if isinstance(ready, Outcome):
-            return _still_in_doubt(ready)
+            return registry.still_in_doubt(ready)
         if self._settings.in_doubt == "query":
-            answer = await self._query(ready, context, context.document_id)
-            if isinstance(answer, Outcome):
-                return _still_in_doubt(answer)
-            return registry.evidence(answer, context, package.part("document").data, self._host)
-        body, message_id = self._feed(package, context, ready.keys)
-        outcome = self._settled(await self._post_feed(ready, body, message_id, context), context)
-        return outcome if outcome.verdict is Verdict.ACCEPTED else _still_in_doubt(outcome)
+            return await self._look_for(package, context)
+        target = await self._target(context)
+        if isinstance(target, Outcome):
+            return registry.still_in_doubt(target)
+        body, head = self._feed(package, context, ready, target)
+        outcome = self._settled(await self._post_feed(ready, body, head, context), context)
+        return outcome if outcome.verdict is Verdict.ACCEPTED else registry.still_in_doubt(outcome)
 
-    async def find(self, package: Package, unique_id: str) -> tuple[registry.Entry, ...] | Outcome:
+    async def _look_for(self, package: Package, context: DmpContext) -> Outcome:
+        found = await self._reader.documents(context, [context.document_id])
+        if isinstance(found, Outcome):
+            return registry.still_in_doubt(found)
+        content = package.part("document").data
+        return registry.evidence(found.items, context, content, self._host, complete=found.complete)
+
+    async def find(self, package: Package, unique_id: str) -> tuple[Entry, ...] | Outcome:
         """The entries that the DMP holds under a document's uniqueId, by the identity of `package` (TD3.1b).
 
         All metadata in direct mode; in indirect mode, which may only look for references, entryUUIDs. An Outcome
         that is never ACCEPTED when the registry could not be asked or refused.
         """
-        context = _context(package)
-        ready = self._prepare(package)
-        if isinstance(ready, Outcome):
-            return ready
-        answer = await self._query(ready, context, unique_id)
-        return answer if isinstance(answer, Outcome) else answer.entries
+        found = await self._reader.documents(_context(package), [unique_id])
+        return found if isinstance(found, Outcome) else found.items
+
+    async def _target(self, context: DmpContext) -> str | Outcome | None:
+        """The entryUUID that the replaced document has by now (TD2.1b); None: as it was frozen.
+
+        A registry that refuses the question is no reason to keep the correction back: the frozen one goes, and is
+        refused in its turn if it is too old.
+        """
+        if not context.replaces_entry or self._settings.replace_target == "frozen":
+            return None
+        found = await self._reader.documents(context, [context.replaces_document])
+        if isinstance(found, Outcome):
+            return None if found.reason == registry.REFUSED else found
+        if not found.items:
+            return Outcome(Verdict.PERMANENT, "DMP-RPLC-NOT-FOUND", host=self._host)
+        known = [one for one in found.items if one.status is not None]
+        if not known:  # references: one is the answer, of several the one that we know
+            names = [one.entry_uuid for one in found.items]
+            return names[0] if context.replaces_entry not in names else None
+        current = next((one for one in known if one.status == APPROVED), None)
+        if current is not None:
+            return current.entry_uuid
+        reasons = {_NOT_REPLACEABLE.get(one.status or "", "DMP-RPLC-DEPRECATED") for one in known}
+        return Outcome(Verdict.PERMANENT, min(reasons), reference=known[0].entry_uuid, host=self._host)
 
     def _settled(self, outcome: Outcome, context: DmpContext) -> Outcome:
         """The duplicate of our own set turned into evidence, where the policy says so."""
@@ -118,165 +137,41 @@ class DmpChannel:
 
     async def aclose(self) -> None:
         """Close connections."""
-        ready, self._ready = self._ready, None
-        if ready is not None:
-            await ready.http.aclose()
+        await self.link.aclose()
 
-    # ------------------------------------------------------------------------------------------- preparation
-
-    def _prepare(self, package: Package) -> _Ready | Outcome:
+    def _prepare(self, package: Package) -> Ready | Outcome:
         if not dmp_package.is_signed(package):
             return Outcome(Verdict.CONFIGURATION, "DMP-UNSIGNED", host=self._host)
-        if self._ready is None:
-            if not self._settings.tls.with_certificate:
-                # A server would say so too, but under TLS 1.3 its refusal may be lost with the connection.
-                return Outcome(Verdict.CONFIGURATION, "DMP-TLS-CLIENT", host=self._host)
-            try:
-                keys = signing_keys(self._settings)
-                context: ssl.SSLContext = client_context(self._settings.tls, now=self._clock.now())
-            except ConfigError as fault:
-                reason = "DMP-KEYS" if fault.code.startswith("SIG") else "DMP-TLS-FILES"
-                return Outcome(Verdict.CONFIGURATION, reason, fault.message, host=self._host)
-            self._ready = _Ready(HttpClient(context, self._settings.timeout), keys)
-        if not self._ready.keys.valid_at(self._clock.now()):
-            return Outcome(Verdict.CONFIGURATION, "DMP-CERT-EXPIRED", host=self._host)
-        return self._ready
+        return self.link.ready()
 
-    def _assertion(self, context: DmpContext, keys: SigningKeys, now: datetime) -> bytes:
-        element = vihf.assertion(
-            context,
-            keys,
-            software=self._software,
-            vihf_version=self._settings.vihf_version,
-            now=now,
-            ids=self._ids,
-        )
-        return etree.tostring(element, encoding="unicode").encode()
+    def _feed(
+        self, package: Package, context: DmpContext, ready: Ready, target: str | None
+    ) -> tuple[HttpBody, Envelope]:
+        head = self.link.envelope("repository", context, ready.keys)
+        body = mtom.feed(package, to=head.to, message_id=head.message_id, assertion=head.assertion, replaced=target)
+        return body, head
 
-    def _feed(self, package: Package, context: DmpContext, keys: SigningKeys) -> tuple[HttpBody, str]:
-        message_id = f"urn:uuid:{self._ids.uuid()}"
-        assertion = self._assertion(context, keys, self._clock.now())
-        return mtom.feed(package, to=self._url("repository"), message_id=message_id, assertion=assertion), message_id
-
-    def _url(self, service: str) -> str:
-        return f"{self._settings.url.rstrip('/')}/{service}"
-
-    # ------------------------------------------------------------------------------------------------ TD0.2
-
-    async def _existence(self, context: DmpContext, ready: _Ready) -> Outcome | None:
-        """None when this patient's DMP may be fed; the answer holds for EXISTENCE_LASTS seconds."""
-        patient = (context.ins, context.ins_oid)
-        if self._known.get(patient, 0.0) > self._clock.elapsed():
-            return None
-        now, message_id = self._clock.now(), f"urn:uuid:{self._ids.uuid()}"
-        body = mtom.existence(
-            context,
-            to=self._url("patients"),
-            message_id=message_id,
-            assertion=self._assertion(context, ready.keys, now),
-            sender=self._device,
-            now=now,
-            ids=self._ids,
-        )
-        answer = await self._exchange(ready, "patients", body, fed=False)
-        outcome = answer if isinstance(answer, Outcome) else self._read_existence(answer, message_id, context)
-        if outcome is None:
-            self._known[patient] = self._clock.elapsed() + EXISTENCE_LASTS
-        return outcome
-
-    def _read_existence(self, answer: HttpAnswer, message_id: str, context: DmpContext) -> Outcome | None:
-        try:
-            payload = answers.read_envelope(answer.content_type, answer.data, message_id)
-            fault = answers.read_fault(payload)
-            if fault is not None:
-                return classify.from_fault(fault, context, self._host)
-            return classify.from_existence(answers.read_existence(payload), context, self._host)
-        except answers.AnswerError as unreadable:
-            if answer.status != 200:
-                return classify.from_status(answer.status, answer.retry_after, self._host, fed=False)
-            return Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", str(unreadable)[:200], host=self._host)
-
-    # ------------------------------------------------------------------------------------------------ ITI-41
-
-    async def _post_feed(self, ready: _Ready, body: HttpBody, message_id: str, context: DmpContext) -> Outcome:
-        answer = await self._exchange(ready, "repository", body, fed=True)
+    async def _post_feed(self, ready: Ready, body: HttpBody, head: Envelope, context: DmpContext) -> Outcome:
+        answer = await self.link.post(ready, head, body, fed=True)
         if isinstance(answer, Outcome):
             return answer
-        outcome = self._read_feed(answer, message_id, context)
+        payload = self.link.payload(answer, head, context, fed=True)
+        outcome = payload if isinstance(payload, Outcome) else self._read_feed(payload, context)
         if outcome.verdict is Verdict.PERMANENT:
-            self._known.pop((context.ins, context.ins_oid), None)  # closed or opposed since: ask again next time
+            self._existence.forget(context)  # closed or opposed since
         return outcome
 
-    def _read_feed(self, answer: HttpAnswer, message_id: str, context: DmpContext) -> Outcome:
+    def _read_feed(self, payload: Element, context: DmpContext) -> Outcome:
         try:
-            payload = answers.read_envelope(answer.content_type, answer.data, message_id)
-            fault = answers.read_fault(payload)
-            if fault is not None:
-                return classify.from_fault(fault, context, self._host)
             response = answers.read_registry(payload)
-        except answers.AnswerError as unreadable:
-            if answer.status != 200:
-                return classify.from_status(answer.status, answer.retry_after, self._host, fed=True)
-            return Outcome(Verdict.IN_DOUBT, "DMP-UNREADABLE", str(unreadable)[:200], host=self._host)
+        except answers.AnswerError as fault:
+            return classify.unreadable(fault, self._host, fed=True)
         if response.status == "Success":
             return classify.accepted(context, self._host)
         return classify.from_errors(response.errors, context, self._host)
-
-    # ------------------------------------------------------------------------------------------------ ITI-18
-
-    async def _query(self, ready: _Ready, context: DmpContext, unique_id: str) -> registry.Answer | Outcome:
-        """GetDocuments of one document; the Outcome says why there is no answer to it."""
-        message_id = f"urn:uuid:{self._ids.uuid()}"
-        body = query.request(
-            query.get_documents([unique_id], "LeafClass" if context.mode == "direct" else "ObjectRef"),
-            to=self._url("registry"),
-            message_id=message_id,
-            assertion=self._assertion(context, ready.keys, self._clock.now()),
-        )
-        answer = await self._exchange(ready, "registry", body, fed=False)
-        return answer if isinstance(answer, Outcome) else self._read_query(answer, message_id, context)
-
-    def _read_query(self, answer: HttpAnswer, message_id: str, context: DmpContext) -> registry.Answer | Outcome:
-        try:
-            payload = answers.read_envelope(answer.content_type, answer.data, message_id)
-            fault = answers.read_fault(payload)
-            if fault is not None:
-                return _about_query(classify.from_fault(fault, context, self._host))
-            found = registry.read_answer(payload)
-        except answers.AnswerError as unreadable:
-            if answer.status != 200:
-                status = classify.from_status(answer.status, answer.retry_after, self._host, fed=False)
-                return _about_query(status)
-            return Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", str(unreadable)[:200], host=self._host)
-        return registry.refusal(found, context, self._host) or found
-
-    async def _exchange(self, ready: _Ready, service: str, body: HttpBody, *, fed: bool) -> HttpAnswer | Outcome:
-        import httpx2
-
-        exchange = Exchange()
-        try:
-            return await ready.http.post(self._url(service), body, exchange)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as fault:
-            return classify.from_exception(fault, self._host, sent=exchange.sent and fed)
 
 
 def _context(package: Package) -> DmpContext:
     if not isinstance(package.context, DmpContext):
         raise TypeError("not a DMP package")
     return package.context
-
-
-def _about_query(outcome: Outcome) -> Outcome:
-    """A refusal named as that of a query: the advice for a refused feed would mislead, and a service that refuses
-    questions may well take documents, so it is no reason to pause the channel.
-    """
-    if outcome.verdict in {Verdict.PERMANENT, Verdict.CONFIGURATION}:
-        return replace(outcome, verdict=Verdict.PERMANENT, reason=registry.REFUSED)
-    return outcome
-
-
-def _still_in_doubt(outcome: Outcome) -> Outcome:
-    """The doubt stays. A fault of our own certificates or TLS is said as such: the engine pauses the channel."""
-    if outcome.verdict is Verdict.CONFIGURATION:
-        return outcome
-    return Outcome(Verdict.IN_DOUBT, outcome.reason, outcome.text, outcome.reference, outcome.retry_after, outcome.host)

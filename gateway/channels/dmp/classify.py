@@ -8,7 +8,7 @@ from gateway.channels.dmp.answers import Existence, Fault, RegistryError
 from gateway.channels.outcome import Outcome, Verdict
 from gateway.channels.scrub import scrub
 from gateway.channels.tls import tls_fault
-from gateway.package.types import DmpContext
+from gateway.package.types import DmpContext, DmpIdentity
 
 DUPLICATE = "XDSDuplicateUniqueIdInRegistry"
 _RETRYABLE_ENDINGS = ("Busy", "OutOfResources", "NotAvailable")
@@ -31,7 +31,7 @@ _LOST_BEHIND_PROXY = frozenset({502, 504})
 _RETRYABLE_STATUSES = frozenset({408, 425, 429})
 
 
-def known_words(context: DmpContext) -> tuple[str, ...]:
+def known_words(context: DmpIdentity) -> tuple[str, ...]:
     """What must never come back in a stored text."""
     return (context.ins, context.author_id, *context.author_name.split())
 
@@ -41,7 +41,7 @@ def accepted(context: DmpContext, host: str, reason: str = "DMP-SUCCESS") -> Out
     return Outcome(Verdict.ACCEPTED, reason, reference=context.submission_set_id, host=host)
 
 
-def from_fault(fault: Fault, context: DmpContext, host: str) -> Outcome:
+def from_fault(fault: Fault, context: DmpIdentity, host: str) -> Outcome:
     """A SOAP fault: nothing of the request was taken."""
     text = scrub(f"{fault.code} {fault.subcode} {fault.reason}", *known_words(context))
     if fault.subcode in _SECURITY or any(word in fault.reason.lower() for word in _SECURITY_WORDS):
@@ -51,12 +51,12 @@ def from_fault(fault: Fault, context: DmpContext, host: str) -> Outcome:
     return Outcome(Verdict.PERMANENT, "DMP-FAULT", text, host=host)
 
 
-def from_errors(errors: Sequence[RegistryError], context: DmpContext, host: str) -> Outcome:
+def from_errors(errors: Sequence[RegistryError], context: DmpIdentity, host: str) -> Outcome:
     """A registry failure; the gravest error decides, and the text names every code."""
     if not errors:
         return Outcome(Verdict.PERMANENT, "DMP-FAILURE", host=host)
     text = scrub(" | ".join(error.text for error in errors), *known_words(context))
-    if any(is_own_duplicate(error, context) for error in errors):
+    if isinstance(context, DmpContext) and any(is_own_duplicate(error, context) for error in errors):
         return Outcome(Verdict.IN_DOUBT, f"DMP-{DUPLICATE}", text, reference=context.submission_set_id, host=host)
     graver = next((error for error in errors if not error.code.endswith(_RETRYABLE_ENDINGS)), None)
     if graver is not None:
@@ -74,7 +74,7 @@ def is_own_duplicate(error: RegistryError, context: DmpContext) -> bool:
     return error.code == DUPLICATE and not about_document
 
 
-def from_existence(answer: Existence, context: DmpContext, host: str) -> Outcome | None:
+def from_existence(answer: Existence, context: DmpIdentity, host: str) -> Outcome | None:
     """None when the DMP can be fed; otherwise why it cannot."""
     words = known_words(context)
     if answer.error is not None:
@@ -84,7 +84,11 @@ def from_existence(answer: Existence, context: DmpContext, host: str) -> Outcome
     if not answer.active:
         return Outcome(Verdict.IMPOSSIBLE, "DMP-CLOSED", host=host)
     if answer.authorisation != "VALIDE":
-        return Outcome(Verdict.IMPOSSIBLE, "DMP-OPPOSITION", scrub(answer.authorisation or "", *words), host=host)
+        # The list of values was not obtained: only its name tells an opposition from a missing authorisation.
+        said = answer.authorisation or ""
+        forbidden = any(word in said.lower() for word in ("oppos", "interdi"))
+        reason = "DMP-OPPOSITION" if forbidden else "DMP-NOT-AUTHORISED"
+        return Outcome(Verdict.IMPOSSIBLE, reason, scrub(said, *words), host=host)
     return None
 
 
@@ -99,6 +103,12 @@ def from_status(status: int, retry_after: float | None, host: str, *, fed: bool)
     if status in _ACCESS_STATUSES or 300 <= status < 400:
         return Outcome(Verdict.CONFIGURATION, f"DMP-HTTP-{status}", text, host=host)
     return Outcome(Verdict.PERMANENT, f"DMP-HTTP-{status}", text, host=host)
+
+
+def unreadable(fault: Exception, host: str, *, fed: bool) -> Outcome:
+    """An answer that cannot be read. `fed`: what was asked may have been done."""
+    verdict = Verdict.IN_DOUBT if fed else Verdict.TRANSIENT
+    return Outcome(verdict, "DMP-UNREADABLE", str(fault)[:200], host=host)
 
 
 def from_exception(fault: Exception, host: str, *, sent: bool) -> Outcome:

@@ -5,28 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from gateway.channels.dmp.answers import MAX_ANSWER
+from gateway.channels.dmp.multipart import MultipartReader
 from gateway.package.mtom import HttpBody
 
 if TYPE_CHECKING:
     import httpx2
 
+_SLICE = 64 * 1024
 _KEEP_ALIVE = 15.0  # seconds; shorter than servers do, so that a request rarely meets a connection being closed
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """Status, media type and body (bounded) of an answer; `retry_after` in seconds."""
+    """Status, media type and body (bounded) of an answer; `retry_after` in seconds.
+
+    `parts`: what came beside the root of a multipart answer, by Content-ID, when that was asked for; `content_type` and
+    `data` are then those of the root.
+    """
 
     status: int
     content_type: str
     data: bytes
     retry_after: float | None
+    parts: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class HttpClient:
@@ -50,32 +58,40 @@ class HttpClient:
                 limits=limits,
                 follow_redirects=False,  # the document goes to the configured address or nowhere
                 trust_env=False,
-                headers={"User-Agent": "kine-gateway"},
+                headers={"User-Agent": "kine-gateway", "Accept-Encoding": "identity"},
             )
             self._loop = loop
         return self._client
 
-    async def post(self, url: str, body: HttpBody, exchange: Exchange) -> HttpAnswer:
-        """POST and read the whole answer, up to MAX_ANSWER bytes."""
+    async def post(self, url: str, body: HttpBody, exchange: Exchange, *, large: int | None = None) -> HttpAnswer:
+        """POST piece by piece and read the whole answer, up to MAX_ANSWER bytes.
+
+        With `large` a multipart answer is taken apart as it arrives, each attached part up to so many bytes. Raises
+        AnswerError when it cannot be.
+        """
         client = self._for_this_loop()
         async with client.stream(
             "POST",
             url,
-            content=body.data,
-            headers={"Content-Type": body.content_type},
+            content=_pieces(body),
+            # With a length the pieces go as they are; without one they would be chunked, which few SOAP stacks like.
+            headers={"Content-Type": body.content_type, "Content-Length": str(body.size)},
             extensions={"trace": exchange.trace},
         ) as response:
+            kind = response.headers.get("content-type", "")
+            after = _retry_after(response.headers.get("retry-after"))
+            if large is not None and kind.lower().lstrip().startswith("multipart/"):
+                reader = MultipartReader(kind, largest=large)
+                async for chunk in response.aiter_bytes():
+                    reader.feed(chunk)
+                root, attached = reader.close()
+                return HttpAnswer(response.status_code, root.content_type, bytes(root.data), after, attached)
             data = bytearray()
             async for chunk in response.aiter_bytes():
                 data += chunk
                 if len(data) > MAX_ANSWER:
                     break
-            return HttpAnswer(
-                response.status_code,
-                response.headers.get("content-type", ""),
-                bytes(data),
-                _retry_after(response.headers.get("retry-after")),
-            )
+            return HttpAnswer(response.status_code, kind, bytes(data), after)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -95,6 +111,14 @@ class Exchange:
         """Callback of the `trace` extension."""
         if event.endswith("send_request_headers.started"):
             self.sent = True
+
+
+async def _pieces(body: HttpBody) -> AsyncIterator[bytes]:
+    """A large part goes out as it lies in memory, in slices that a TLS record or a few can take."""
+    for piece in body.pieces:
+        view = memoryview(piece)
+        for start in range(0, len(view), _SLICE):
+            yield bytes(view[start : start + _SLICE])
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -13,8 +13,9 @@ import pytest
 from lxml import etree
 
 from gateway.channels.dmp import answers, classify
-from gateway.channels.dmp.channel import DmpChannel, _Ready
+from gateway.channels.dmp.channel import DmpChannel
 from gateway.channels.dmp.http import Exchange, HttpAnswer, _retry_after
+from gateway.channels.dmp.link import Ready
 from gateway.channels.outcome import Outcome, Verdict
 from gateway.clock import FrozenClock
 from gateway.package import dmp as dmp_package
@@ -73,8 +74,10 @@ class FakeHttp:
     def __init__(self, *steps: Any) -> None:
         self.steps = list(steps)
         self.posted: list[tuple[str, HttpBody]] = []
+        self.large: list[int | None] = []
 
-    async def post(self, url: str, body: HttpBody, exchange: Exchange) -> HttpAnswer:
+    async def post(self, url: str, body: HttpBody, exchange: Exchange, *, large: int | None = None) -> HttpAnswer:
+        self.large.append(large)
         self.posted.append((url.rpartition("/")[2], body))
         step = self.steps.pop(0)
         if isinstance(step, tuple) and isinstance(step[0], Exception):
@@ -103,7 +106,7 @@ def channel(http: FakeHttp, **changes: Any) -> DmpChannel:
     made = DmpChannel(
         dmp_settings(**changes), device="1.2.250.1.999.1", clock=FrozenClock(NOW), ids=ids("send"), software="kg 1"
     )
-    made._ready = _Ready(http, signing_keys())  # type: ignore[arg-type]
+    made.link.load(Ready(http, signing_keys()))  # type: ignore[arg-type]
     return made
 
 
@@ -193,7 +196,9 @@ async def test_feed(answer: Any, verdict: Verdict, reason: str) -> None:
         (existence("NF", None, None), Verdict.IMPOSSIBLE, "DMP-NO-DMP"),
         (existence("OK", "terminated"), Verdict.IMPOSSIBLE, "DMP-CLOSED"),
         (existence("OK", "active", "INTERDITE"), Verdict.IMPOSSIBLE, "DMP-OPPOSITION"),
-        (existence("OK", "active", None), Verdict.IMPOSSIBLE, "DMP-OPPOSITION"),
+        (existence("OK", "active", "OPPOSITION"), Verdict.IMPOSSIBLE, "DMP-OPPOSITION"),
+        (existence("OK", "active", "ATTENTE"), Verdict.IMPOSSIBLE, "DMP-NOT-AUTHORISED"),
+        (existence("OK", "active", None), Verdict.IMPOSSIBLE, "DMP-NOT-AUTHORISED"),
         (
             existence().replace(
                 b'"AA"/>', b'"AE"/><acknowledgementDetail><text>Structure introuvable</text></acknowledgementDetail>'
@@ -223,7 +228,7 @@ async def test_existence_test_feeds_nothing_when_it_fails(answer: Any, verdict: 
 async def test_existence_asked_once_for_a_while() -> None:
     http = FakeHttp(existence(), registry("Success"), registry("Success"), existence(), registry("Success"))
     made = channel(http)
-    clock = made._clock
+    clock = made.link.clock
     assert isinstance(clock, FrozenClock)
     await made.send(PACKAGE, no_commit)
     await made.send(PACKAGE, no_commit)
@@ -406,8 +411,8 @@ async def test_missing_keys_and_expired_certificate() -> None:
     assert (await made.send(PACKAGE, no_commit)).reason == "DMP-KEYS"
     http = FakeHttp()
     late = channel(http)
-    assert isinstance(late._clock, FrozenClock)
-    late._clock.advance(40 * 365 * 86400)
+    assert isinstance(late.link.clock, FrozenClock)
+    late.link.clock.advance(40 * 365 * 86400)
     outcome = await late.send(PACKAGE, no_commit)
     assert (outcome.verdict, outcome.reason) == (CONFIGURATION, "DMP-CERT-EXPIRED")
     assert http.posted == []

@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from gateway.channels.dmp import answers, registry
-from gateway.channels.outcome import Verdict
+from gateway.channels.outcome import Outcome, Verdict
 from gateway.package import query
 from gateway.package.types import DmpContext, Package
 from tests.unit.channels.test_dmp import (
@@ -195,7 +195,10 @@ async def test_find_says_what_it_found_or_why_not() -> None:
     http = FakeHttp(answer(leaf(status=DEPRECATED)), answer(status="Failure", errors=error("XDSRegistryBusy")))
     made = channel(http)
     found = await made.find(PACKAGE, CONTEXT.document_id)
-    assert found == (registry.Entry(UUID, CONTEXT.document_id, DEPRECATED, SHA1, SIZE),)
+    assert not isinstance(found, Outcome)
+    [one] = found
+    assert (one.entry_uuid, one.unique_id, one.status) == (UUID, CONTEXT.document_id, DEPRECATED)
+    assert (one.hash, one.size, one.lid) == (SHA1, len(CDA), UUID)
     refused = await made.find(PACKAGE, CONTEXT.document_id)
     assert not isinstance(refused, tuple)
     assert (refused.verdict, refused.reason) == (TRANSIENT, "DMP-XDSRegistryBusy")
@@ -211,9 +214,9 @@ def parameters(body: bytes) -> dict[str, str]:
 
 def test_find_documents_quotes_the_patient_without_parentheses() -> None:
     assert isinstance(CONTEXT, DmpContext)
-    body = query.find_documents("279035121518989", "1.2.250.1.213.1.4.10", "ObjectRef")
+    body = query.find_documents(CONTEXT.patient_cx, "ObjectRef")
     assert parameters(body) == {
-        "$XDSDocumentEntryPatientId": "'279035121518989^^^&1.2.250.1.213.1.4.10&ISO^NH'",
+        "$XDSDocumentEntryPatientId": f"'{CONTEXT.ins}^^^&{CONTEXT.ins_oid}&ISO^NH'",
         "$XDSDocumentEntryStatus": "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')",
     }
     assert etree.fromstring(body).find(f"{{{query.RIM}}}AdhocQuery").get("id") == query.FIND_DOCUMENTS  # type: ignore[union-attr]

@@ -19,7 +19,7 @@ from gateway.package.mtom import HttpBody
 from gateway.settings import TlsSettings
 from tests.unit.channels.scripted import Certificates, certificates
 
-BODY = HttpBody('multipart/related; boundary="x"', b"corps" * 1000)
+BODY = HttpBody('multipart/related; boundary="x"', (b"corps" * 600, b"corps" * 400))
 
 
 @dataclass

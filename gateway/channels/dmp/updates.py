@@ -1,0 +1,187 @@
+"""TD3.3: masking, visibility, archiving and deletion of a document that we fed (spec dmp §1.5, §1.6).
+
+The entry is asked for just before (TD3.1b): what it is by now decides whether anything is left to do, so a change may
+be repeated without harm, and an answer that got lost is settled by the same question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.channels.dmp import answers, classify, registry
+from gateway.channels.dmp.entries import Entry
+from gateway.channels.dmp.link import DmpLink, Envelope, Ready
+from gateway.channels.dmp.reader import RIGHTS, DmpReader, Listing
+from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
+from gateway.package import metadata_update, mtom, soap, xds
+from gateway.package.metadata_update import APPROVED, ARCHIVED, DELETED, DEPRECATED, LABELS, NEW_STATUS
+from gateway.package.types import Change, DmpUpdateContext, Package
+from gateway.package.xml import Element
+
+INDIRECT = frozenset({"delete"})
+"""Changes that a structure's certificate may make (spec dmp §1.5); the others want the professional's own."""
+_FROM: dict[Change, frozenset[str]] = {
+    "archive": frozenset({APPROVED}),
+    "unarchive": frozenset({ARCHIVED}),
+    "delete": frozenset({APPROVED, DEPRECATED, ARCHIVED}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The document as the registry has it now: `entry` is None when it has none."""
+
+    entry: Entry | None
+    status: str | None = None
+
+
+class Updates:
+    """Makes the changes of one account over its link."""
+
+    def __init__(self, link: DmpLink) -> None:
+        self._link = link
+        self._reader = DmpReader(link)
+
+    async def send(self, package: Package, before_commit: BeforeCommit) -> Outcome:
+        """Ask what the document is by now, then change it. ACCEPTED also when nothing was left to change."""
+        context = _context(package)
+        if context.mode == "indirect" and context.change not in INDIRECT:
+            return self._outcome(Verdict.PERMANENT, RIGHTS)
+        state = await self._state(context)
+        body = state if isinstance(state, Outcome) else self._plan(package, context, state)
+        ready = self._link.ready()
+        if isinstance(body, Outcome):
+            return body
+        return ready if isinstance(ready, Outcome) else await self._post(body, context, ready, before_commit)
+
+    def _plan(self, package: Package, context: DmpUpdateContext, state: _State) -> bytes | Outcome:
+        """The request that is left to make, or why there is none."""
+        settled = self._settled(state, context) or self._refused(state, context)
+        if settled is not None:
+            return settled
+        try:
+            return _compose(package, context, state)
+        except ValueError as fault:
+            return self._outcome(Verdict.PERMANENT, "DMP-UPD-UNREADABLE", text=str(fault))
+
+    async def _post(self, body: bytes, context: DmpUpdateContext, ready: Ready, before_commit: BeforeCommit) -> Outcome:
+        head = self._link.envelope("registry", context, ready.keys)
+        request = mtom.soap_body(_envelope(head, body), soap.UPDATE)
+        await before_commit()
+        answer = await self._link.post(ready, head, request, fed=True)
+        if isinstance(answer, Outcome):
+            return answer
+        payload = self._link.payload(answer, head, context, fed=True)
+        return payload if isinstance(payload, Outcome) else self._read(payload, context)
+
+    async def resolve(self, package: Package) -> Outcome:
+        """Was it changed? ACCEPTED: it is as wanted; TRANSIENT: it is not, and may be asked again; else IN_DOUBT."""
+        context = _context(package)
+        if self._link.settings.in_doubt == "human":
+            return self._outcome(Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN", context.submission_set_id)
+        state = await self._state(context)
+        if isinstance(state, Outcome):
+            return registry.still_in_doubt(state)
+        return self._settled(state, context) or self._outcome(Verdict.TRANSIENT, "DMP-UPD-NOT-DONE")
+
+    # ------------------------------------------------------------------------------------------------ the state
+
+    async def _state(self, context: DmpUpdateContext) -> _State | Outcome:
+        found = await self._reader.documents(context, [context.document_id])
+        if isinstance(found, Outcome):
+            return found
+        if not found.items:
+            incomplete = self._outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text="réponse incomplète")
+            return _State(None) if found.complete else incomplete
+        if any(one.unique_id not in {None, context.document_id} for one in found.items):
+            return self._outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text="autre document que celui demandé")
+        if context.mode == "direct":
+            entry = _current(found)
+            return _State(entry, entry.status)
+        return await self._by_references(context, found)
+
+    async def _by_references(self, context: DmpUpdateContext, found: Listing[Entry]) -> _State | Outcome:
+        """References tell no status: the one is looked for whose documents have this entry among them."""
+        held = {one.entry_uuid: one for one in found.items}
+        for status in metadata_update.STATUSES:
+            listed = await self._reader.references(context, status)
+            if isinstance(listed, Outcome):
+                return listed
+            for one in listed.items:
+                if one.entry_uuid in held:
+                    return _State(one, status)
+        return self._outcome(Verdict.PERMANENT, "DMP-UPD-STATUS")
+
+    def _settled(self, state: _State, context: DmpUpdateContext) -> Outcome | None:
+        """ACCEPTED where the document is as it should be."""
+        if state.entry is None:
+            gone = context.change == "delete"
+            return self._outcome(Verdict.ACCEPTED, "DMP-UPD-ABSENT", context.known_entry) if gone else None
+        if metadata_update.done(context.change, state.status, state.entry.labels):
+            return self._outcome(Verdict.ACCEPTED, "DMP-UPD-DONE", state.entry.entry_uuid)
+        return None
+
+    def _refused(self, state: _State, context: DmpUpdateContext) -> Outcome | None:
+        """Why the change cannot be asked for, from what the document is."""
+        entry = state.entry
+        if entry is None or state.status == DELETED:
+            return self._outcome(Verdict.PERMANENT, "DMP-UPD-NOT-FOUND")
+        if state.status not in _FROM.get(context.change, frozenset({APPROVED, ARCHIVED})):
+            return self._outcome(Verdict.PERMANENT, "DMP-UPD-STATUS", entry.entry_uuid)
+        if context.change in LABELS and self._cumulates(entry, context.change):
+            return self._outcome(Verdict.PERMANENT, "DMP-UPD-CUMUL", entry.entry_uuid)
+        return None
+
+    def _cumulates(self, entry: Entry, change: Change) -> bool:
+        """Masked to professionals and hidden from the patient are not held together (EX_2.1-1050, spec dmp §1.7)."""
+        other: dict[Change, str] = {"mask": "hide", "hide": "mask"}
+        if self._link.settings.cumulated_visibility or change not in other:
+            return False
+        return xds.visibility_codes()[other[change]].code in entry.labels
+
+    # ------------------------------------------------------------------------------------------------ the answer
+
+    def _read(self, payload: Element, context: DmpUpdateContext) -> Outcome:
+        try:
+            response = answers.read_registry(payload)
+        except answers.AnswerError as fault:
+            return classify.unreadable(fault, self._link.host, fed=True)
+        if response.status == "Success":
+            visible = context.change in LABELS
+            return self._outcome(
+                Verdict.ACCEPTED, "DMP-UPD-SUCCESS", context.new_entry if visible else context.submission_set_id
+            )
+        return classify.from_errors(response.errors, context, self._link.host)
+
+    def _outcome(self, verdict: Verdict, reason: str, reference: str | None = None, text: str = "") -> Outcome:
+        return Outcome(verdict, reason, text, reference, host=self._link.host)
+
+
+def _compose(package: Package, context: DmpUpdateContext, state: _State) -> bytes:
+    entry = state.entry
+    assert entry is not None  # `_refused` saw to it
+    if context.change in NEW_STATUS:
+        assert state.status is not None
+        return metadata_update.compose_status(package, entry=entry.entry_uuid, status=state.status)
+    if entry.source is None:
+        raise ValueError("the registry gave a reference only")
+    return metadata_update.compose_visibility(package, entry.source, version=entry.version or "1")
+
+
+def _envelope(head: Envelope, body: bytes) -> bytes:
+    return soap.envelope(soap.UPDATE, to=head.to, message_id=head.message_id, assertion=head.assertion, body=body)
+
+
+def _current(found: Listing[Entry]) -> Entry:
+    """The version of the metadata that counts: approved, else the one with the highest number."""
+    return max(found.items, key=lambda one: (one.status == APPROVED, _number(one.version)))
+
+
+def _number(version: str | None) -> int:
+    return int(version) if version is not None and version.isascii() and version.isdigit() and len(version) < 9 else 0
+
+
+def _context(package: Package) -> DmpUpdateContext:
+    if not isinstance(package.context, DmpUpdateContext):
+        raise TypeError("not a change of a DMP document")
+    return package.context
