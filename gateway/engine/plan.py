@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.package.types import context_to_json
+from gateway.package.types import MailContext, context_to_json
 from gateway.store.base import NORMAL, SOON, URGENT, Blob, PlannedDelivery
+from gateway.store.received import MailKeys
 from gateway.store.states import Transport
 
 if TYPE_CHECKING:
@@ -35,9 +36,17 @@ def delivery(planned: Planned, priority: int = NORMAL) -> PlannedDelivery:
         priority=priority,
         parts=parts(package) if state is Transport.PREPARED else (),
         context=context_to_json(package.context) if package is not None and state is Transport.PREPARED else None,
+        keys=mail_keys(package),
         waits_for=planned.waits_for,
         needs_it=planned.waits_for is not None and route.channel == "dmp",
     )
+
+
+def mail_keys(package: Package | None) -> MailKeys | None:
+    """What a receipt will name of a mail; None for what is no mail."""
+    if package is None or not isinstance(package.context, MailContext):
+        return None
+    return MailKeys(package.context.message_id, package.context.envid, package.context.envelope_to)
 
 
 def _start(channel: str, reason: str | None, destination: str, package: Package | None) -> tuple[Transport, str | None]:

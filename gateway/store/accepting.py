@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import ConflictError
-from gateway.store import identity, journal, payload, succession
+from gateway.store import identity, journal, mail_keys, payload, succession
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
 from gateway.store.core import GATEWAY, Core, Work
 from gateway.store.database import Transaction
@@ -191,6 +191,9 @@ def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
     """Put a delivery in the table and in the journal. `held`: a reason to hold what would be prepared."""
     planned = new.planned
     state, reason = planned.state, None if planned.reason is None else journal.code(planned.reason)
+    keys = mail_keys.columns(work.core.vault, planned.keys)
+    if (pair := mail_keys.pair_hold(work.tx, new.account, new.document, keys["recipient_mac"])) is not None:
+        held = held or pair["reason"]
     if held and state is Transport.PREPARED:
         state, reason = Transport.HELD, held
     waits = state is Transport.PREPARED and succession.must_wait(work, planned)
@@ -220,6 +223,7 @@ def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
         waits_for=planned.waits_for,
         needs_it=int(planned.needs_it),
         purpose=planned.purpose,
+        **keys,
         **common,
     )
     purpose = None if planned.purpose == "document" else planned.purpose

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from gateway.store.checkpoint import SignedNote
 from gateway.store.linked import LinkStore
+from gateway.store.received import ReceiptStore
 from gateway.store.requests import (
     NORMAL,
     SOON,
@@ -29,6 +30,7 @@ from gateway.store.requests import (
 )
 from gateway.store.rows import Attempt, DeliveryDetail, DeliveryRow, DocumentRow, Note, Withdrawn
 from gateway.store.states import Event, Receipt, Transport
+from gateway.store.stops import PatientStore
 
 if TYPE_CHECKING:
     from gateway.store.snapshot import Snapshot
@@ -164,7 +166,7 @@ class Pause:
     since: datetime
 
 
-class Store(LinkStore, Protocol):
+class Store(LinkStore, PatientStore, ReceiptStore, Protocol):
     """Documents, deliveries and the journal. Every change and its journal record commit together.
 
     Any process may use a store of its own on the same database. Methods raise StoreError when the database cannot

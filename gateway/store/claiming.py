@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from gateway.errors import LeaseLostError, StoreError
-from gateway.store import journal, payload
+from gateway.store import journal, payload, receiving
 from gateway.store.base import URGENT, Claim, Progress, Result, Wanted
 from gateway.store.core import GATEWAY, Core, Work, find_delivery, to_ms
 from gateway.store.database import Row, Transaction
@@ -180,6 +180,7 @@ def record(core: Core, claim: Claim, result: Result) -> bool:
             work.note_delivery("late_result", row, **fields, **answer)
             return False
         _apply(work, row, result, answer, fields)
+        receiving.settle_proven(work, row["id"])
     return True
 
 
@@ -228,6 +229,7 @@ def _take_back(work: Work, row: Row, settle: float) -> None:
         after = Transport.RETRY if state is Transport.SENDING else Transport.IN_DOUBT
         due_in = settle if after is Transport.IN_DOUBT else 0
         work.move(row, Event.RECOVERED, after, due_in=due_in, fields=fields, reason=LOST)
+    receiving.settle_proven(work, row["id"])
 
 
 def _mend_clock(work: Work) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.clock import Clock, Randomness
 from gateway.errors import NotFoundError, StateError
-from gateway.store import journal, succession
+from gateway.store import journal, mail_keys, succession
 from gateway.store.checkpoint import CheckpointFolder
 from gateway.store.database import Database, Row, Transaction
 from gateway.store.sealing import DocumentKey, Vault
@@ -34,11 +34,29 @@ def from_ms(value: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=value)
 
 
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds after sending at which a missing receipt is overdue: for any, a soon and an urgent mail.
+
+    An urgent mail has to be read by then; `processed` says when any other one has to be, None: no matter.
+    """
+
+    delivered: float = 2 * 86400.0
+    soon: float = 86400.0
+    urgent: float = 4 * 3600.0
+    processed: float | None = None
+
+    def first(self, priority: int) -> float:
+        """Seconds until a sent mail of that priority is overdue without the receipt that it waits for."""
+        return (self.delivered, self.soon, self.urgent)[priority]
+
+
 class Work:
     """A write transaction and the journal records that commit with it."""
 
-    def __init__(self, tx: Transaction, now: datetime) -> None:
+    def __init__(self, tx: Transaction, now: datetime, core: Core) -> None:
         self.tx = tx
+        self.core = core
         self.now = now
         self.ms = to_ms(now)
         self.records: list[journal.Record] = []
@@ -83,8 +101,34 @@ class Work:
             "handed_at": None if new["handed_at"] is None else journal.timestamp(from_ms(new["handed_at"])),
         }
         self.note_delivery(event, row, **about, **(fields or {}))
+        self._await(row, state, new["receipt"])
+        self._hold_with_its_pair(row, event, state)
         succession.settled(self, row, state, GATEWAY)
         succession.withdrawn(self, row, state)
+
+    def _await(self, row: Row, state: Transport, receipt: str) -> None:
+        """Start the time in which a receipt has to come, or stop asking for it once a person has done otherwise."""
+        if state is Transport.SENT and receipt == Receipt.AWAITED:
+            seconds = self.core.deadlines.first(row["priority"])
+            self.tx.run("delivery_await", id=row["id"], until=self.ms + round(seconds * 1000))
+        elif state in {Transport.HANDED_OVER, Transport.SUPERSEDED, Transport.CANCELLED}:
+            self.tx.run("delivery_closed", id=row["id"])
+
+    def _hold_with_its_pair(self, row: Row, event: Event, state: Transport) -> None:
+        """Hold what comes back from an attempt while its patient is not the recipient's, as its siblings are."""
+        if event not in _COMES_BACK or state not in {Transport.PREPARED, Transport.RETRY}:
+            return
+        hold = mail_keys.pair_hold(self.tx, row["account"], row["document_id"], row["recipient_mac"])
+        if hold is not None:
+            current = self.tx.one("delivery_get", id=row["id"])
+            assert current is not None  # deliveries are never deleted
+            self.move(current, Event.HOLD, Transport.HELD, reason=hold["reason"], actor=GATEWAY)
+
+
+_COMES_BACK = frozenset(
+    {Event.FAILED, Event.MISCONFIGURED, Event.GIVEN_BACK, Event.RECOVERED, Event.SESSION_READY, Event.FOLLOWS}
+)
+"""Events by which the engine, and no person, makes a delivery wait for its next attempt."""
 
 
 def check(event: Event, row: Row, state: Transport) -> None:
@@ -107,13 +151,14 @@ class Core:
     ids: Randomness
     folder: CheckpointFolder
     every_records: int
+    deadlines: Deadlines = Deadlines()
 
     @contextmanager
     def write(self) -> Iterator[Work]:
         """A transaction whose journal records are appended just before it commits."""
         size = None
         with self.db.write() as tx:
-            work = Work(tx, self.clock.now())
+            work = Work(tx, self.clock.now(), self)
             yield work
             if work.records:
                 size = journal.append(tx, work.now, work.records)

@@ -8,11 +8,11 @@ from typing import Any
 
 from gateway.errors import InputError, StateError
 from gateway.findings import error
-from gateway.store import journal
+from gateway.store import journal, receiving
 from gateway.store.base import Action
 from gateway.store.core import Core, Work, check, find_delivery, find_document, receipt_of, to_ms
 from gateway.store.database import Row
-from gateway.store.states import FINAL, RECEIPTS, Event, Receipt, Transport
+from gateway.store.states import FINAL, Event, Receipt, Transport
 
 MAX_BY = 100
 """Characters of a person's name; a journal record is not the place for more."""
@@ -186,15 +186,7 @@ def record_receipt(core: Core, delivery_id: str, receipt: Receipt, evidence_sha2
         if not new:
             return False
         fields = {"evidence_sha256": evidence_sha256, "verdict": receipt, "text": code}
-        moves = receipt in RECEIPTS[receipt_of(row)]
-        after = receipt if moves else receipt_of(row)
-        if row["state"] == Transport.IN_DOUBT and receipt is not Receipt.OVERDUE:
-            work.move(row, Event.RECEIPT, Transport.SENT, fields=fields, receipt=after, reason="ENG-RECEIPT")
-            return True
-        if moves:
-            work.tx.run("delivery_receipt", id=delivery_id, receipt=after)
-        work.note_delivery(Event.RECEIPT, row, state=row["state"], receipt=after, **fields)
-        return moves
+        return receiving.settle(work, row, receiving.Said(receipt, code), fields)
 
 
 def erase(core: Core, document_id: str, by: str) -> None:

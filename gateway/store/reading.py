@@ -212,7 +212,7 @@ def pauses(core: Core) -> list[Pause]:
 def delivery_row(row: Row) -> DeliveryRow:
     """A row of the table as the rest of the gateway sees it."""
     same = ("id", "document_id", "account", "destination", "role", "channel", "priority", "reason", "actor", "means")
-    linked = ("purpose", "succeeds", "succeeded_by", "fence")
+    linked = ("purpose", "succeeds", "succeeded_by", "fence", "receipt_reason", "replies")
     values: dict[str, Any] = {name: row[name] for name in (*same, *linked)}
     return DeliveryRow(
         state=Transport(row["state"]),
@@ -221,6 +221,8 @@ def delivery_row(row: Row) -> DeliveryRow:
         changed_at=from_ms(row["changed_at"]),
         due_at=_time(row["due_at"]),
         handed_at=_time(row["handed_at"]),
+        awaited_until=_time(row["awaited_until"]),
+        alerted_at=_time(row["alerted_at"]),
         attempts=row["attempts"],
         reference=row["reference"],
         **values,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from gateway.store.states import Receipt, Transport
+from gateway.store.states import Receipt
 
 if TYPE_CHECKING:
     from gateway.store.base import DeliveryRow
@@ -55,16 +55,19 @@ class Word:
     """What a received mail says about one recipient.
 
     `receipt` is where it would put the receipt axis, None: nowhere (delayed, relayed); `reason` the stable code of
-    what it says. `final` may differ from `original`: the mail was forwarded. `reply` asks a person to read the mail.
+    what it says. `final` may differ from `original` (one address, in the forms it may have been written in): the mail
+    was forwarded. `anyone`: who speaks need not be the recipient. `reply` asks a person to read the mail, `asks` to
+    act.
     """
 
     receipt: Receipt | None
     reason: str
-    original: str | None = None
+    original: tuple[str, ...] = ()
     final: str | None = None
-    status: str | None = None
     reply: bool = False
+    asks: bool = False
     not_patient: bool = False
+    anyone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class ReceivedMail:
     evidence_sha256: str
     words: tuple[Word, ...] = ()
     message_ids: tuple[str, ...] = ()
-    envid: str | None = None
+    envids: tuple[str, ...] = ()
     report_id: str | None = None
     host: str | None = None
     doubt: str | None = None
@@ -178,5 +181,3 @@ class ReceiptStore(Protocol):
 
 PROVES = frozenset({Receipt.AWAITED, Receipt.DELIVERED, Receipt.PROCESSED, Receipt.INTEGRATED, Receipt.REFUSED})
 """Receipt states that only a mail which left can have."""
-SETTLED = frozenset({Transport.SENT, Transport.HANDED_OVER, Transport.SUPERSEDED, Transport.CANCELLED})
-"""Transport states that a proof of sending does not change."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gateway.store.states import Transport
+
+if TYPE_CHECKING:
+    from gateway.store.received import MailKeys
 
 Destination = Literal["medecin_traitant", "professional", "patient", "dmp", "hand", "post", "sip"]
 ChannelName = Literal["mssante", "dmp", "manual"]
@@ -34,6 +37,7 @@ class PlannedDelivery:
     `state` is `prepared`, `held` or `impossible`; `reason` a code. `context` is what the channel needs beside the
     parts, as bytes that the store seals unread; None: there is nothing to send. `waits_for` is the delivery of the
     replaced version to the same place, when it left; `needs_it`: this one makes no sense unless that one arrived.
+    `keys` are what a receipt will name of a mail.
     """
 
     destination: Destination
@@ -46,6 +50,7 @@ class PlannedDelivery:
     context: bytes | None = None
     waits_for: str | None = None
     needs_it: bool = False
+    keys: MailKeys | None = None
     purpose: Purpose = "document"
 
 

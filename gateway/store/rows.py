@@ -42,6 +42,8 @@ class DeliveryRow:
 
     `purpose` tells a document from what its withdrawal sends. `succeeds` is the delivery whose place this one took,
     `succeeded_by` the same link from the other end; `fence` grows with each claim.
+    `receipt_reason` is the code of what the receipt says; after `awaited_until` a missing one is overdue; `alerted_at`
+    since when the receipt, or its absence, asks for a person; `replies` how many answers nobody noted as read.
     """
 
     id: str
@@ -66,6 +68,10 @@ class DeliveryRow:
     succeeds: str | None = None
     succeeded_by: str | None = None
     fence: int = 0
+    receipt_reason: str | None = None
+    awaited_until: datetime | None = None
+    alerted_at: datetime | None = None
+    replies: int = 0
 
 
 @dataclass(frozen=True, slots=True)

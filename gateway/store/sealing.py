@@ -73,6 +73,7 @@ class Vault:
         self._pseudonyms = _derive(master, b"pseudonym")
         self._keys = _derive(master, b"idempotency")
         self._identity = _derive(master, b"identity")
+        self._mail = _derive(master, b"mail")
 
     @classmethod
     def load(cls, path: Path, ids: Randomness) -> Vault:
@@ -96,6 +97,10 @@ class Vault:
     def identity_mac(self, what: str, value: str) -> bytes:
         """Keyed hash of a patient's traits or of a PDF: the same in every account, meaningless without the key."""
         return _mac(self._identity, what, value)
+
+    def mail_mac(self, what: str, value: str) -> bytes:
+        """Keyed hash of what a receipt names of a mail: its Message-ID, envelope id or recipient."""
+        return _mac(self._mail, what, value)
 
     def new_key(self, document: str) -> tuple[DocumentKey, bytes]:
         """A fresh document key, and the same wrapped for the store."""

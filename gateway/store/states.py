@@ -96,8 +96,9 @@ TRANSITIONS: dict[Event, tuple[tuple[Transport, ...], tuple[Transport, ...]]] = 
     # A worker that died: before `transmitting` nothing left, after it nobody knows.
     Event.RECOVERED: (_IN_FLIGHT, (T.RETRY, T.IN_DOUBT)),
     Event.SESSION_READY: ((T.WAITING_FOR_SESSION,), (T.RETRY,)),
-    # A receipt proves the sending, whatever the transport axis believed.
-    Event.RECEIPT: ((T.IN_DOUBT,), (T.SENT,)),
+    # A receipt proves the sending, whatever the transport axis believed (a resending decided meanwhile, a restored
+    # database): nothing is sent a second time.
+    Event.RECEIPT: ((*_WAITING, T.HELD, T.IN_DOUBT, T.DEAD), (T.SENT,)),
     Event.HOLD: (_WAITING, (T.HELD,)),
     Event.RELEASE: ((T.HELD,), (T.PREPARED,)),
     Event.CANCEL: ((*_WAITING, T.HELD, T.IN_DOUBT, T.DEAD), (T.CANCELLED,)),

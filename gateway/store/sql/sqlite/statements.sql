@@ -147,7 +147,39 @@ WHERE document_id = :id AND (
 UPDATE document SET withdrawal_ended_at = :now WHERE id = :id AND withdrawal_ended_at IS NULL
 
 -- name: delivery_receipt
-UPDATE delivery SET receipt = :receipt WHERE id = :id
+UPDATE delivery SET receipt = :receipt, receipt_reason = :reason, alerted_at = :alerted_at,
+                    awaited_until = :awaited_until, replies = :replies
+WHERE id = :id
+
+-- name: delivery_await
+UPDATE delivery SET awaited_until = :until WHERE id = :id
+
+-- name: delivery_closed
+UPDATE delivery SET awaited_until = NULL, alerted_at = NULL WHERE id = :id
+
+-- name: delivery_keyed
+UPDATE delivery SET message_mac = :message_mac, envid_mac = :envid_mac, recipient_mac = :recipient_mac WHERE id = :id
+
+-- name: delivery_by_message
+SELECT * FROM delivery WHERE account = :account AND message_mac = :mac LIMIT 1
+
+-- name: delivery_by_envelope
+SELECT * FROM delivery WHERE account = :account AND envid_mac = :mac LIMIT 1
+
+-- name: deliveries_unkeyed
+SELECT id FROM delivery
+WHERE channel = 'mssante' AND manifest IS NOT NULL AND message_mac IS NULL
+ORDER BY id LIMIT :limit
+
+-- name: deliveries_overdue
+SELECT * FROM delivery
+WHERE awaited_until <= :now AND (:account IS NULL OR account = :account)
+ORDER BY awaited_until
+
+-- name: deliveries_of_pair
+SELECT delivery.* FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE document.account = :account AND document.patient = :patient AND delivery.recipient_mac = :recipient_mac
+ORDER BY delivery.created_at, delivery.id
 
 -- name: deliveries_leased
 SELECT * FROM delivery
@@ -230,3 +262,43 @@ SELECT id, state, receipt FROM delivery ORDER BY id
 
 -- name: journal_last
 SELECT record FROM journal WHERE shard = :shard ORDER BY seq DESC LIMIT 1
+
+-- name: cursor_get
+SELECT uidvalidity, uid FROM mail_cursor WHERE account = :account AND folder = :folder
+
+-- name: cursor_put
+INSERT INTO mail_cursor (account, folder, uidvalidity, uid) VALUES (:account, :folder, :uidvalidity, :uid)
+ON CONFLICT (account, folder) DO UPDATE SET uidvalidity = excluded.uidvalidity, uid = excluded.uid
+
+-- name: received_get
+SELECT * FROM received_mail WHERE account = :account AND evidence = :evidence
+
+-- name: received_put
+INSERT INTO received_mail (account, evidence, seen_at, kind, verdict, reason, delivery_id, report_mac,
+                           folder, uidvalidity, uid)
+VALUES (:account, :evidence, :now, :kind, :verdict, :reason, :delivery_id, :report_mac, :folder, :uidvalidity, :uid)
+ON CONFLICT (account, evidence) DO UPDATE SET
+  seen_at = excluded.seen_at, verdict = excluded.verdict, reason = excluded.reason, delivery_id = excluded.delivery_id
+
+-- name: received_again
+SELECT 1 AS found FROM received_mail
+WHERE delivery_id = :delivery_id AND report_mac = :report_mac AND reason = :reason
+  AND verdict IN ('applied', 'noted')
+LIMIT 1
+
+-- name: received_of
+SELECT * FROM received_mail WHERE delivery_id = :delivery_id ORDER BY seen_at, uid
+
+-- name: pair_get
+SELECT * FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
+
+-- name: pair_put
+INSERT INTO pair_hold (account, patient, recipient_mac, delivery_id, reason, actor, since)
+VALUES (:account, :patient, :recipient_mac, :delivery_id, :reason, :actor, :now)
+ON CONFLICT DO NOTHING
+
+-- name: pair_delete
+DELETE FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
+
+-- name: pair_all
+SELECT account, delivery_id, reason, actor, since FROM pair_hold ORDER BY since, delivery_id
