@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UNREACHABLE = frozenset({"CONNECT", "TIMEOUT"})
 """Parts of the reasons that say that nobody answered (`MSS-CONNECT`)."""
+UNASKED = UNREACHABLE | {"TOKEN"}
+"""Parts of the reasons of attempts in which the other side was asked nothing (`MSS-TOKEN`: we had no token to show)."""
 HOST_OUT = UNREACHABLE | {"LOST", "421", "502", "503", "504"}
 """Parts of the reasons that are the host's fault, not this delivery's: it is left alone for a while."""
 LONGEST_UNREACHABLE = 600.0
@@ -48,8 +50,8 @@ class Case:
 
 
 def unreachable(outcome: Outcome) -> bool:
-    """Whether nobody answered at all: that burns no schedule."""
-    return bool(UNREACHABLE & _parts(outcome.reason))
+    """Whether nobody answered at all, or nobody was asked: that burns no schedule."""
+    return bool(UNASKED & _parts(outcome.reason))
 
 
 def host_fault(reason: str) -> bool:

@@ -24,12 +24,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+
+from tests.integration import tokenserver
+from tests.integration.tokenserver import TokenService
 
 DOMAINS = ("kine.test.mssante.fr", "medecin.test.mssante.fr", "patient.test.mssante.fr", "patient.mssante.fr")
 UNKNOWN = f"inconnu@{DOMAINS[1]}"
@@ -59,6 +62,10 @@ class RealMail:
     """A CA that did not issue the operator's certificate."""
     mail_dir: Path
     log: Path
+    token_port: int = 0
+    """The listener that wants a token (XOAUTH2) and no client certificate."""
+    tokens: TokenService | None = None
+    """Signs the tokens that this operator accepts."""
     plain_port: int = 0
     """A listener without TLS, for benchmarks alone; 0: there is none."""
 
@@ -109,8 +116,10 @@ def running(*, plain: bool = False) -> Iterator[RealMail]:
     base.chmod(0o755)
     try:
         mail = _prepare(base, plain=plain)
-        with _postfix(base, mail), _dovecot(base, mail):
-            yield mail
+        with tokenserver.running(base, mail.token_port, _binary("dovecot")) as tokens:
+            mail = replace(mail, tokens=tokens)
+            with _postfix(base, mail), _dovecot(base, mail):
+                yield mail
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
@@ -120,7 +129,7 @@ def _prepare(base: Path, *, plain: bool) -> RealMail:
         (base / name).mkdir(mode=0o755)
     shutil.chown(base / "data", "postfix")
     shutil.chown(base / "mail", MAIL_OWNER)
-    smtps, starttls, imaps, clear = _free_ports(4)
+    smtps, starttls, imaps, token, clear = _free_ports(5)
     tls = base / "tls"
     client = _certificates(tls)
     log = base / "postfix.log"
@@ -137,6 +146,7 @@ def _prepare(base: Path, *, plain: bool) -> RealMail:
         other_ca=tls / "other-ca.pem",
         mail_dir=base / "mail",
         log=log,
+        token_port=token,
         plain_port=clear if plain else 0,
     )
     _configure_postfix(base, mail, _fingerprint(client))
@@ -257,6 +267,7 @@ def _configure_postfix(base: Path, mail: RealMail, fingerprint: str) -> None:
     main = MAIN_CF.format(base=base, log=mail.log, domains=" ".join(DOMAINS), limit=MESSAGE_LIMIT)
     (base / "postfix" / "main.cf").write_text(main, encoding="utf-8")
     ports = SMTPD.format(port=mail.smtps_port, wrapper="yes") + SMTPD.format(port=mail.starttls_port, wrapper="no")
+    ports += tokenserver.listener(base, mail.token_port)
     if mail.plain_port:
         ports += PLAIN_SMTPD.format(port=mail.plain_port)
     (base / "postfix" / "master.cf").write_text(ports + MASTER_CF, encoding="utf-8")

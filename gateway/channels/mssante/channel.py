@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import dataclass
 
 import aiosmtplib
 
 from gateway.channels.mssante import classify
 from gateway.channels.mssante.session import Session, Stage
+from gateway.channels.mssante.xoauth2 import Login
 from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
 from gateway.channels.tls import client_context
+from gateway.channels.tokens import SessionNeeded, TokenUnavailableError
+from gateway.channels.trace import Steps, Tracer
 from gateway.errors import ConfigError
 from gateway.package.types import MailContext, Package
 from gateway.rules.trust_space import TrustList
@@ -23,8 +27,11 @@ IDLE_TIMEOUT = 30.0
 class MssanteChannel:
     """Sends mail for one account. One connection, one message at a time, reused while it is busy.
 
-    `attempts` and `pause` (seconds) rule the short retries of connecting; the days-long ones are the engine's.
+    `attempts` and `pause` (seconds) rule the short retries of connecting; the days-long ones are the engine's. `login`
+    opens the box where the settings want a token.
     """
+
+    _session_type = Session
 
     def __init__(
         self,
@@ -34,12 +41,16 @@ class MssanteChannel:
         idle_timeout: float = IDLE_TIMEOUT,
         attempts: int = 3,
         pause: float = 0.5,
+        login: Login | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._smtp = smtp
         self._trust = trust
         self._idle_timeout = idle_timeout
         self._attempts = attempts
         self._pause = pause
+        self._login = login if smtp.auth == "xoauth2" else None
+        self._tracer = tracer or Tracer(channel="smtp", host=smtp.host)
         self._tls: ssl.SSLContext | None = None
         self._session: Session | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -59,9 +70,24 @@ class MssanteChannel:
         async with self._lock:
             self._stop_idle_timer()
             try:
-                return await self._attempt(context, data, _Once(before_commit))
+                with self._tracer.action("send") as steps:
+                    return await self._attempt(_Mail(context, data, _Once(before_commit), steps))
             finally:
                 self._start_idle_timer()
+
+    async def probe(self) -> Outcome:
+        """Open a connection as for a mail, log in, and leave: ACCEPTED, or why nothing could be sent now."""
+        outcome = self._files_refused() or self._no_login()
+        if outcome is not None:
+            return outcome
+        session = self._new_session()
+        with self._tracer.action("probe") as steps:
+            try:
+                await session.open(steps)
+            except _FAULTS as fault:
+                return self._failed(fault)
+            await session.quit()
+        return Outcome(Verdict.ACCEPTED, "MSS-READY", host=self._smtp.host)
 
     async def resolve(self, package: Package) -> Outcome:
         """Was it accepted? This channel has no evidence of its own: receipts and self-copies decide, or a person."""
@@ -76,7 +102,8 @@ class MssanteChannel:
         if session is None:
             return
         if self._loop is asyncio.get_running_loop():
-            await session.quit()
+            with self._tracer.action("leave") as steps:
+                await session.quit(steps)
         else:
             session.close()
 
@@ -87,61 +114,86 @@ class MssanteChannel:
             return Outcome(Verdict.PERMANENT, "MSS-TRUST-SPACE")
         if len(data) > self._smtp.max_bytes:
             return Outcome(Verdict.PERMANENT, "MSS-SIZE", f"{len(data)} > {self._smtp.max_bytes}")
+        return self._files_refused() or self._no_login()
+
+    def _files_refused(self) -> Outcome | None:
         if self._tls is None:
             try:
-                self._tls = client_context(self._smtp.tls)
+                self._tls = client_context(self._smtp.tls, now=self._tracer.clock.now())
             except ConfigError as fault:
                 return Outcome(Verdict.CONFIGURATION, "MSS-TLS-FILES", fault.message, host=self._smtp.host)
         return None
 
+    def _no_login(self) -> Outcome | None:
+        if self._smtp.auth == "xoauth2" and self._login is None:
+            return Outcome(Verdict.CONFIGURATION, "MSS-TOKEN-SOURCE", host=self._smtp.host)
+        return None
+
     # -------------------------------------------------------------------------------------------- connection
 
-    async def _attempt(self, context: MailContext, data: bytes, commit: _Once) -> Outcome:
+    async def _attempt(self, mail: _Mail) -> Outcome:
         reused = self._session is not None and self._session.is_open
-        outcome = await self._try(context, data, commit)
-        if reused and not commit.called and outcome.reason in _STALE:
-            # The operator closed the idle connection; nothing was sent, so a fresh one may be tried at once.
-            outcome = await self._try(context, data, commit)
+        outcome = await self._try(mail)
+        if reused and not mail.commit.called and self._is_stale(outcome):
+            # The operator closed the idle connection, or its session ran out; nothing was sent, so a fresh one may be
+            # tried at once.
+            if self._session is not None:
+                self._session.close()
+            outcome = await self._try(mail)
         return outcome
 
-    async def _try(self, context: MailContext, data: bytes, commit: _Once) -> Outcome:
-        host, known = self._smtp.host, (context.envelope_to, context.envelope_to.partition("@")[0])
+    def _is_stale(self, outcome: Outcome) -> bool:
+        ran_out = self._login is not None and outcome.verdict is Verdict.CONFIGURATION
+        return ran_out or outcome.reason in _STALE
+
+    async def _try(self, mail: _Mail) -> Outcome:
+        host, size = self._smtp.host, len(mail.data)
         session: Session | None = None
         try:
-            session = await self._open()
+            session = await self._open(mail.steps)
             limit = session.size_limit
-            if 0 < limit < len(data):
-                return Outcome(Verdict.PERMANENT, "MSS-SIZE-SERVER", f"{len(data)} > {limit}", host=host)
-            text = await session.transmit(context, data, commit)
-        except (aiosmtplib.SMTPException, OSError, ValueError) as fault:
-            if commit.failed:
+            if 0 < limit < size:
+                return Outcome(Verdict.PERMANENT, "MSS-SIZE-SERVER", f"{size} > {limit}", host=host)
+            text = await session.transmit(mail.context, mail.data, mail.commit, mail.steps)
+        except _FAULTS as fault:
+            if mail.commit.failed:
                 await self._give_up(session)
                 raise
-            return await self._after_fault(session, fault, known)
+            return await self._after_fault(session, fault, mail.known)
         except BaseException:  # lease lost, or cancelled: leave no half transaction behind
             await self._give_up(session)
             raise
-        return classify.accepted(text, host, *known)
+        return classify.accepted(text, host, *mail.known)
+
+    def _failed(self, fault: Exception, *known: str) -> Outcome:
+        """Outcome of a connection that did not come about."""
+        if isinstance(fault, (SessionNeeded, TokenUnavailableError, ConfigError)):
+            return classify.no_token(fault, self._smtp.host)
+        return classify.before_mail(classify.failed(fault, self._smtp.host, *known))
 
     async def _after_fault(self, session: Session | None, fault: Exception, known: tuple[str, ...]) -> Outcome:
+        if session is None:
+            return self._failed(fault, *known)
         host = self._smtp.host
         answered = isinstance(fault, aiosmtplib.SMTPResponseException) and 400 <= fault.code < 600
-        if session is not None and session.stage is Stage.CONTENT and not answered:
+        if session.stage is Stage.CONTENT and not answered:
             session.close()
             reason = "MSS-DOUBT-TIMEOUT" if isinstance(fault, TimeoutError) else "MSS-DOUBT-LOST"
             return Outcome(Verdict.IN_DOUBT, reason, classify.failed(fault, host, *known).text, host=host)
-        if session is not None:
-            await (session.reset() if answered else self._give_up(session))
+        await (session.reset() if answered else self._give_up(session))
         return classify.failed(fault, host, *known)
 
-    async def _open(self) -> Session:
+    async def _open(self, steps: Steps) -> Session:
         if self._session is not None and self._session.is_open:
             return self._session
-        assert self._tls is not None  # `_refuse_here` made it
-        session = Session(self._smtp, self._tls, attempts=self._attempts, pause=self._pause)
-        await session.open()
+        session = self._new_session()
+        await session.open(steps)
         self._session = session
         return session
+
+    def _new_session(self) -> Session:
+        assert self._tls is not None  # `_files_refused` made it
+        return self._session_type(self._smtp, self._tls, attempts=self._attempts, pause=self._pause, login=self._login)
 
     async def _give_up(self, session: Session | None) -> None:
         if session is not None:
@@ -174,6 +226,7 @@ class MssanteChannel:
             self._session = None
 
 
+_FAULTS = (aiosmtplib.SMTPException, OSError, ValueError, SessionNeeded, TokenUnavailableError, ConfigError)
 _STALE = frozenset({"MSS-LOST", "MSS-CONNECT", "MSS-421", "MSS-421-4.4.2"})
 
 
@@ -192,3 +245,18 @@ class _Once:
         except BaseException:
             self.failed = True
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """One message on its way."""
+
+    context: MailContext
+    data: bytes
+    commit: _Once
+    steps: Steps
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Words of identity that a server may repeat, for scrubbing."""
+        return self.context.envelope_to, self.context.envelope_to.partition("@")[0]

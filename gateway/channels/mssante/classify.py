@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiosmtplib
 
+from gateway.channels.mssante.smtp_errors import AuthRefusedError, InjectedError, NoXoauth2Error
 from gateway.channels.outcome import Outcome, Verdict
 from gateway.channels.scrub import scrub
 from gateway.channels.tls import tls_fault
+from gateway.channels.tokens import SessionNeeded, TokenUnavailableError
+from gateway.errors import GatewayError
 
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 _QUEUED = re.compile(r"queued as <?([A-Za-z0-9._-]+)", re.IGNORECASE)
@@ -59,6 +62,38 @@ def refused(code: int, text: str, host: str, *known: str) -> Outcome:
     return Outcome(verdict_of(reply), reply.reason, f"{code} {scrub(text, *known)}".strip(), host=host)
 
 
+def before_mail(outcome: Outcome) -> Outcome:
+    """The same refusal, met before any message was spoken of: it says nothing about this one. A 554 in the greeting, a
+    STARTTLS taken back: every message would meet it, so the channel stops and none is given up.
+    """
+    if outcome.verdict is Verdict.PERMANENT:
+        return replace(outcome, verdict=Verdict.CONFIGURATION)
+    return outcome
+
+
+def auth_refused(fault: AuthRefusedError, host: str) -> Outcome:
+    """Outcome of a refused XOAUTH2, asked twice where a new token might have passed (RFC 4954 §4.7, RFC 7628 §3.2.2).
+
+    Codes only: a server may quote the token that it refuses.
+    """
+    reply = Reply(fault.code, str(fault.message))
+    text = " ".join(str(part) for part in (fault.code, reply.status, fault.status) if part)
+    if 400 <= fault.code < 500 and fault.code != 432:  # 454 4.7.0: the operator's own check is out of order
+        return Outcome(Verdict.TRANSIENT, "MSS-AUTH-LATER", text, host=host)
+    if fault.token_at_fault:
+        return Outcome(Verdict.SESSION, "MSS-SESSION-REFUSED", text, host=host)
+    return Outcome(Verdict.CONFIGURATION, "MSS-AUTH", text, host=host)
+
+
+def no_token(fault: GatewayError, host: str) -> Outcome:
+    """Outcome of a token that was not to be had."""
+    if isinstance(fault, SessionNeeded):
+        return Outcome(Verdict.SESSION, "MSS-SESSION", host=host)
+    if isinstance(fault, TokenUnavailableError):
+        return Outcome(Verdict.TRANSIENT, "MSS-TOKEN", fault.message, host=host)
+    return Outcome(Verdict.CONFIGURATION, "MSS-TOKEN-SOURCE", fault.message, host=host)
+
+
 def accepted(text: str, host: str, *known: str) -> Outcome:
     """Outcome of the 250 after the final dot; the reference is the operator's queue id when it gives one."""
     found = _QUEUED.search(text)
@@ -68,6 +103,8 @@ def accepted(text: str, host: str, *known: str) -> Outcome:
 
 def failed(fault: Exception, host: str, *known: str) -> Outcome:
     """Outcome of an exception raised before any content left: nothing was accepted."""
+    if isinstance(fault, AuthRefusedError):
+        return auth_refused(fault, host)
     if isinstance(fault, aiosmtplib.SMTPResponseException):
         return refused(fault.code, str(fault.message), host, *known)
     tls = tls_fault(fault)
@@ -78,13 +115,19 @@ def failed(fault: Exception, host: str, *known: str) -> Outcome:
     return Outcome(verdict, reason, scrub(str(fault), *known), host=host)
 
 
+_KINDS: tuple[tuple[type[Exception], Verdict, str], ...] = (
+    (TimeoutError, Verdict.TRANSIENT, "MSS-TIMEOUT"),  # aiosmtplib's timeouts are too
+    (aiosmtplib.SMTPServerDisconnected, Verdict.TRANSIENT, "MSS-LOST"),
+    (OSError, Verdict.TRANSIENT, "MSS-CONNECT"),  # aiosmtplib's SMTPConnectError is one
+    (NoXoauth2Error, Verdict.CONFIGURATION, "MSS-NO-XOAUTH2"),
+    (InjectedError, Verdict.CONFIGURATION, "MSS-INJECTED"),
+)
+
+
 def _network(fault: Exception) -> tuple[Verdict, str]:
-    if isinstance(fault, TimeoutError):  # aiosmtplib's timeouts are too
-        return Verdict.TRANSIENT, "MSS-TIMEOUT"
-    if isinstance(fault, aiosmtplib.SMTPServerDisconnected):
-        return Verdict.TRANSIENT, "MSS-LOST"
-    if isinstance(fault, OSError):  # aiosmtplib's SMTPConnectError is one
-        return Verdict.TRANSIENT, "MSS-CONNECT"
+    for kind, verdict, reason in _KINDS:
+        if isinstance(fault, kind):
+            return verdict, reason
     if isinstance(fault, aiosmtplib.SMTPException) and "STARTTLS" in str(fault):
         return Verdict.CONFIGURATION, "MSS-NO-STARTTLS"
     return Verdict.TRANSIENT, "MSS-PROTOCOL"

@@ -10,8 +10,12 @@ from enum import IntEnum
 import aiosmtplib
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from gateway.channels.mssante import xoauth2
+from gateway.channels.mssante.client import TracedClient
+from gateway.channels.mssante.smtp_errors import AuthRefusedError
 from gateway.channels.outcome import BeforeCommit
 from gateway.channels.tls import tls_fault
+from gateway.channels.trace import Steps
 from gateway.package.types import MailContext
 from gateway.settings import SmtpSettings
 
@@ -34,12 +38,22 @@ class Stage(IntEnum):
 class Session:
     """A connection to the operator. Not for concurrent use: the channel holds a lock around it."""
 
-    def __init__(self, settings: SmtpSettings, context: ssl.SSLContext, *, attempts: int, pause: float) -> None:
+    def __init__(
+        self,
+        settings: SmtpSettings,
+        context: ssl.SSLContext,
+        *,
+        attempts: int,
+        pause: float,
+        login: xoauth2.Login | None = None,
+    ) -> None:
+        """`attempts` and `pause` (seconds) rule the retries of connecting; `login` opens the box by a token."""
         self._settings = settings
         self._context = context
         self._attempts = attempts
         self._pause = pause
-        self._client: aiosmtplib.SMTP | None = None
+        self._login = login
+        self._client: TracedClient | None = None
         self.stage = Stage.CONNECT
 
     @property
@@ -54,42 +68,66 @@ class Session:
         return int(value) if value.isdigit() else 0
 
     @property
-    def _live(self) -> aiosmtplib.SMTP:
+    def _live(self) -> TracedClient:
         if self._client is None:
             raise aiosmtplib.SMTPServerDisconnected("not connected")
         return self._client
 
-    async def open(self) -> None:
-        """Connect, upgrade to TLS, say EHLO. Network hazards are tried again a few times, seconds apart."""
+    async def open(self, steps: Steps) -> None:
+        """Connect, upgrade to TLS, say EHLO, log in. Network hazards are tried again a few times, seconds apart, a
+        refused token once, with a new one: it may have run out on its way.
+        """
+        try:
+            await self._open(steps)
+        except AuthRefusedError as refused:
+            if not refused.token_at_fault:
+                raise
+            await self._open(steps)
+
+    async def _open(self, steps: Steps) -> None:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self._attempts),
             wait=wait_exponential(multiplier=self._pause, max=5.0),
             retry=retry_if_exception(_is_network_hazard),
             reraise=True,
         )
-        await retrying(self._open_once)
+        await retrying(self._open_once, steps)
 
-    async def _open_once(self) -> None:
+    async def _open_once(self, steps: Steps) -> None:
         self.stage = Stage.CONNECT
-        implicit = self._settings.security == "tls"
-        client = _Client(
-            hostname=self._settings.host,
-            port=self._settings.port,
-            timeout=self._settings.timeout,
-            use_tls=implicit,
-            start_tls=not implicit,  # True: an operator that does not offer STARTTLS is an error, never cleartext
-            tls_context=self._context,
-            local_hostname=_EHLO_NAME,
-        )
+        client = self._make_client(steps)
         try:
             await client.connect()
+            await self._secure(client)
             await client.ehlo()
+            if self._login is not None:
+                await xoauth2.login(client, self._login)
         except BaseException:
             client.close()
             raise
         self._client = client
 
-    async def transmit(self, context: MailContext, data: bytes, before_commit: BeforeCommit) -> str:
+    def _make_client(self, steps: Steps) -> TracedClient:
+        return TracedClient(
+            steps,
+            hostname=self._settings.host,
+            port=self._settings.port,
+            timeout=self._settings.timeout,
+            use_tls=self._settings.security == "tls",
+            start_tls=False,  # done by `_secure`
+            tls_context=self._context,
+            local_hostname=_EHLO_NAME,
+        )
+
+    async def _secure(self, client: TracedClient) -> None:
+        """Nothing but EHLO and STARTTLS is ever said in clear: an operator that offers no TLS is an error."""
+        if self._settings.security == "starttls":
+            await client.ehlo()
+            await client.starttls()
+        if client.get_transport_info("sslcontext") is None:
+            raise aiosmtplib.SMTPException("STARTTLS did not encrypt the connection")
+
+    async def transmit(self, context: MailContext, data: bytes, before_commit: BeforeCommit, steps: Steps) -> str:
         """Send one message to one recipient; the text of the 250 that took it over.
 
         `before_commit` runs once the recipient is accepted, just before DATA.
@@ -97,6 +135,7 @@ class Session:
         Raises what aiosmtplib raises; `stage` says how far it went.
         """
         client = self._live
+        client.steps = steps
         self.stage = Stage.ENVELOPE
         dsn = client.supports_extension("dsn")
         await client.mail(context.envelope_from, options=self._mail_options(context, len(data), dsn))
@@ -107,7 +146,8 @@ class Session:
         if response.code != 354:
             raise aiosmtplib.SMTPDataError(response.code, response.message)
         self.stage = Stage.CONTENT
-        answer = await self._content(client, data)
+        async with client.traced("CONTENT") as exchange:
+            exchange.answer = answer = await self._content(client, data)
         if answer.code != 250:
             raise aiosmtplib.SMTPDataError(answer.code, answer.message)
         return answer.message
@@ -168,9 +208,10 @@ class Session:
         except (aiosmtplib.SMTPException, OSError):
             self.close()
 
-    async def quit(self) -> None:
+    async def quit(self, steps: Steps | None = None) -> None:
         """Leave politely, then close."""
         if self.is_open:
+            self._live.steps = steps or self._live.steps
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
                 await self._live.quit(timeout=_QUIT_TIMEOUT)
         self.close()
@@ -181,20 +222,6 @@ class Session:
         client, self._client = self._client, None
         if client is not None:
             client.close()
-
-
-class _Client(aiosmtplib.SMTP):
-    """aiosmtplib closes on its own after a 421, a timeout or a failed connection: it must not wait for a TLS
-    farewell that may never come, nor leave the socket to the garbage collector.
-    """
-
-    def close(self) -> None:
-        """Close and abort the transport."""
-        transport = self.transport
-        with contextlib.suppress(RuntimeError):  # the loop that owned it may be closed already
-            super().close()
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
 
 
 def _rcpt_options(context: MailContext) -> list[str]:

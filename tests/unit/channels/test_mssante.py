@@ -95,7 +95,9 @@ ROWS = [
     ("greeting", "421 4.7.1 Client certificate not trusted", Verdict.CONFIGURATION, "MSS-421-4.7.1", 0),
     ("greeting", "421 4.3.2 too busy", Verdict.TRANSIENT, "MSS-421-4.3.2", 0),
     ("greeting", "421 too busy", Verdict.TRANSIENT, "MSS-421", 0),
-    ("greeting", "554 5.7.1 go away", Verdict.PERMANENT, "MSS-554-5.7.1", 0),
+    # Before MAIL a refusal says nothing about this message: the channel stops, no message is given up.
+    ("greeting", "554 5.7.1 go away", Verdict.CONFIGURATION, "MSS-554-5.7.1", 0),
+    ("ehlo", "550 5.7.1 not you", Verdict.CONFIGURATION, "MSS-550-5.7.1", 0),
     ("greeting", DROP, Verdict.TRANSIENT, "MSS-CONNECT", 0),
     ("greeting", SILENT, Verdict.TRANSIENT, "MSS-TIMEOUT", 0),
     ("greeting", "hello", Verdict.TRANSIENT, "MSS-PROTOCOL", 0),
