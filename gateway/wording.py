@@ -57,6 +57,54 @@ def _reason_key(advices: Mapping[str, str], reason: str | None) -> str:
     return next((key for key in (code, *general, *family) if key in advices), "")
 
 
+def returned(reason: str | None) -> bool:
+    """Whether a receipt says that the mail came back: nobody has it."""
+    code = (reason or "").upper().replace(".", "-")
+    table = words()["returned"]
+    return code in table["reasons"] or any(code.startswith(f"{head}-") for head in table["families"])
+
+
+@cache
+def _receipts() -> Mapping[str, Any]:
+    table = tomllib.loads(resources.read_text("mappings", "receipts.toml"))["reason"]
+    return {str(code): row for code, row in table.items()}
+
+
+_REPORTED = re.compile(r"MSS-RCPT-(?:([45])-\d+-\d+|[12]\d\d)")
+
+
+def _receipt_row(reason: str | None) -> Mapping[str, Any]:
+    """The row of a receipt's code: itself, else the class of its status (`5`), else the family of its number."""
+    code, table = (reason or "").upper(), _receipts()
+    if code in table:
+        return dict(table[code])
+    match = _REPORTED.fullmatch(code)
+    general = (f"MSS-RCPT-{match[1]}" if match[1] else "MSS-RCPT-HL7") if match else "MSS-RCPT-ERROR"
+    return dict(table[general]) if code.startswith("MSS-RCPT-") else {}
+
+
+def receipt_meaning(reason: str | None) -> str:
+    """What a receipt says, in French; empty when it says nothing."""
+    return str(_receipt_row(reason).get("meaning", ""))
+
+
+def receipt_next(reason: str | None, destination_code: str = "") -> str:
+    """What the practice has to do about a receipt; empty when nothing."""
+    row = _receipt_row(reason)
+    return str((row.get("patient_next") if destination_code == "patient" else None) or row.get("next", ""))
+
+
+def receipt_step(reason: str | None, destination_code: str = "") -> str:
+    """The kind of thing to do: call, readdress, hand, correct, lighten, read, or nothing."""
+    row = _receipt_row(reason)
+    return str((row.get("patient_step") if destination_code == "patient" else None) or row.get("step", ""))
+
+
+def receipt_says_not_patient(reason: str | None) -> bool:
+    """Whether a receipt says that the patient is not the recipient's."""
+    return bool(_receipt_row(reason).get("not_patient"))
+
+
 def asks(reason: str | None) -> bool:
     """Whether a reason asks for a person although the delivery is not at an end."""
     return reason in words()["asking"]["reasons"]

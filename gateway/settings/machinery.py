@@ -83,6 +83,22 @@ class TraceSettings(Table):
     keep_days: int = Field(default=184, ge=1)
 
 
+class ReceiptSettings(Table):
+    """When a missing receipt is overdue, in seconds after sending; nothing is ever sent again because of it.
+
+    `delivered`: no receipt of any kind (an operator tries for up to five days, and says so within hours). `soon` and
+    `urgent` are for letters of those priorities; an urgent one has to be read by then, not only delivered. `processed`:
+    no proof of reading for any other letter; not asked for by default, since recipients need not give one (RFC 8098
+    §2.1). `reporters` are domains beside the trust space that the operator's delivery reports come from.
+    """
+
+    delivered: float = Field(default=2 * 86400, gt=0)
+    soon: float = Field(default=86400, gt=0)
+    urgent: float = Field(default=4 * 3600, gt=0)
+    processed: float | None = Field(default=None, gt=0)
+    reporters: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")], ...] = ()
+
+
 class SidecarSettings(Table):
     """Folder watch. `scan_every` in seconds; `keep` leaves accepted files beside their status."""
 

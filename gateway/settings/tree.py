@@ -15,6 +15,7 @@ from gateway.settings.machinery import (
     CdaSettings,
     FhirSettings,
     JournalSettings,
+    ReceiptSettings,
     RetrySettings,
     RulesSettings,
     SealingSettings,
@@ -70,6 +71,7 @@ class Settings(Table):
     trust_space: TrustSpace
     account: tuple[AccountSettings, ...] = Field(min_length=1)
     retry: RetrySettings = RetrySettings()
+    receipts: ReceiptSettings = ReceiptSettings()
     sidecar: SidecarSettings = SidecarSettings()
     cda: CdaSettings = CdaSettings()
     fhir: FhirSettings = FhirSettings()

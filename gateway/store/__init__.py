@@ -16,7 +16,7 @@ from gateway.errors import ConfigError, StoreError
 from gateway.settings import Settings
 from gateway.store.base import Store
 from gateway.store.checkpoint import CheckpointFolder, Signer, create_signing_key
-from gateway.store.core import Core
+from gateway.store.core import Core, Deadlines
 from gateway.store.outbox import Outbox
 from gateway.store.sealing import Vault, create_master_key
 from gateway.store.sqlite import SqliteDatabase
@@ -91,7 +91,9 @@ def open(settings: Settings, clock: Clock, randomness: Randomness) -> Store:  # 
         settings.journal.checkpoint_dir, Signer.load(settings.journal.key_file, settings.journal.origin)
     )
     path = database_path(settings)
-    core = Core(SqliteDatabase(path), vault, clock, randomness, folder, settings.journal.every_records)
+    wanted = settings.receipts
+    deadlines = Deadlines(wanted.delivered, wanted.soon, wanted.urgent, wanted.processed)
+    core = Core(SqliteDatabase(path), vault, clock, randomness, folder, settings.journal.every_records, deadlines)
     try:
         return Outbox(core, path)
     except BaseException:
