@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from gateway.api.machinery import Machinery
     from gateway.channels.annuaire.directory import Directory, Status
     from gateway.channels.annuaire.extraction import Imported, Progress
-    from gateway.channels.annuaire.model import Choice, Found, Query, Recheck, Source
-    from gateway.records.people import StructureId
+    from gateway.channels.annuaire.model import Choice, Found, Person, Query, Recheck, Source
+    from gateway.findings import Finding
+    from gateway.records.people import Recipient, StructureId
     from gateway.rules.trust_space import TrustList
     from gateway.settings import AnnuaireSettings
 
@@ -69,14 +71,18 @@ class DirectoryFace:
         profession: str | None = None,
         limit: int = 50,
         source: Source | None = None,
+        fresh: bool = False,
     ) -> Found:
         """Professionals in activity with their published boxes, at most `limit`; `more` says that there are others.
 
         `profession` is a code (`10`, `G15_10`) or words of its label (`médecin`). Searching by town alone needs the
-        imported list. Boxes outside the trust space are returned too: `is_trusted` tells them apart.
+        imported list. Boxes outside the trust space are returned too: `is_trusted` tells them apart. `fresh` asks the
+        API again instead of using an answer of today.
         """
         code, label = _profession(profession)
-        return self._directory.find(_query(rpps, name, town, code, label, limit), source=source)
+        query = _query(rpps, name, town, code, label, limit)
+        found = self._directory.find(query, source=source, fresh=fresh)
+        return replace(found, people=tuple(_labelled(person) for person in found.people))
 
     def is_trusted(self, address: str) -> bool:
         """Whether mail may go to this address at all."""
@@ -120,9 +126,27 @@ class DirectoryFace:
         """What the directory can answer from: the imported list and its age, the API, and what to do."""
         return self._directory.status()
 
-    def owners(self, address: str) -> set[str]:
-        """RPPS numbers whose personal box this is in the imported list; empty when unknown."""
-        return self._directory.owners(address)
+    def advice(self, recipients: Sequence[Recipient]) -> list[Finding]:
+        """Findings on the recipients of a submission, from the imported list alone: nothing waits for the network.
+
+        The box of who has none in the submission is suggested, never filled in; a box that is another's is an error.
+        """
+        from gateway.channels.annuaire import advice
+
+        return advice.on_recipients(recipients, self._directory)
+
+
+def _labelled(person: Person) -> Person:
+    """The same person with the labels that the API leaves out (JDV_J01)."""
+    from gateway import terminology
+
+    terms = terminology.load()
+    label = person.profession_label or terms.professions().get(person.profession, "")
+    code = f"G15_{person.profession}/{person.skill}"
+    skill = (
+        terms.value("J01", code).display.removeprefix(f"{label} - ") if terms.has_value("J01", code) else person.skill
+    )
+    return replace(person, profession_label=label, skill=skill)
 
 
 def _query(
@@ -146,7 +170,7 @@ def _profession(text: str | None) -> tuple[str | None, str | None]:
     listed = terminology.load().professions()
     wanted = folded(text).replace("-", " ")
     exact = [c for c, label in listed.items() if folded(label).replace("-", " ") == wanted]
-    close = [c for c, label in listed.items() if folded(label).replace("-", " ").startswith(wanted)]
+    close = [c for c, label in listed.items() if wanted in folded(label).replace("-", " ")]
     found = exact or close
     return (found[0] if len(found) == 1 else None), text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,10 @@ class Machinery:
     def _background(self, submission: AnySubmission) -> Background:
         from gateway.engine import background
 
-        return background.gather(None if self._settings is None else self.store, submission)
+        known = background.gather(None if self._settings is None else self.store, submission)
+        if self._settings is None or self._settings.annuaire is None:
+            return known
+        return replace(known, findings=(*known.findings, *self.directory.advice(submission.recipients)))
 
     def _prepare(self, submission: AnySubmission, *, signed: bool) -> Prepared:
         from gateway import pipeline

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +42,7 @@ def find(  # noqa: PLR0913, PLR0917 one option each
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Nombre de personnes montrées.")] = 50,
     source: Annotated[Origin | None, typer.Option("--source", help="N'interroger que cette source.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Réinterroger l'API au lieu d'une réponse gardée.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,7 +56,8 @@ def find(  # noqa: PLR0913, PLR0917 one option each
 
         directory = gateway.directory
         asked = Source(source.value) if source else None
-        found = directory.find(rpps=rpps, name=name, town=town, profession=profession, limit=limit, source=asked)
+        where = {"rpps": rpps, "name": name, "town": town, "profession": profession}
+        found = directory.find(**where, limit=limit, source=asked, fresh=fresh)
         choice = directory.conclude(found, rpps, structure) if rpps else None
         if as_json:
             print_json(_found_as_dict(found, choice, directory))
@@ -235,7 +238,7 @@ def _status_rows(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
     listed = value["list"]
     if listed is not None:
         yield "liste importée", f"{listed['boxes']} boîtes, {listed['age_days']} jour(s), {listed['source']}"
-        yield "faite par l'ANS le", listed["generated_at"]
-        yield "importée le", listed["imported_at"]
+        for label, name in (("faite par l'ANS le", "generated_at"), ("importée le", "imported_at")):
+            yield label, f"{datetime.fromisoformat(listed[name]).astimezone():%d/%m/%Y %H:%M}"
     yield "API", value["api"] or ""
     yield "réponses gardées", str(value["cached"] or "")

@@ -24,6 +24,8 @@ class Channel(StrEnum):
 
     MSSANTE = "mssante"
     DMP = "dmp"
+    INSI = "insi"
+    ANNUAIRE = "annuaire"
 
 
 class FaultKind(StrEnum):

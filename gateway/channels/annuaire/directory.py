@@ -128,6 +128,13 @@ class Directory:
         """What became of a refused address: asks the API afresh, else a list that is younger than `since`."""
         return choice.recheck(self.choose(rpps, structure, fresh=True), address, self._trust, since)
 
+    def listed(self, rpps: str) -> Choice:
+        """`choose` by the imported list alone: no network."""
+        try:
+            return choice.choose(self._from_list(Query(rpps=rpps)), rpps, self._trust)
+        except AnnuaireError as fault:
+            return choice.stale(fault.code, fault.message)
+
     def owners(self, address: str) -> set[str]:
         """RPPS numbers that the imported list gives a personal box with this address; empty without a list."""
         try:

@@ -96,7 +96,7 @@ def _person(rpps: str, practitioner: Json, roles: list[Json], places: Mapping[st
         civility=_first(name.get("suffix")) or _first(name.get("prefix")),
         profession=code,
         profession_label=label,
-        skill=_qualification(practitioner, _SPECIALTY)[1],
+        skill=next(filter(None, reversed(_qualification(practitioner, _SPECIALTY))), ""),
         places=tuple(dict.fromkeys(place for place in where if place != Structure())),
         boxes=tuple(dict.fromkeys([*boxes, *mailboxes(practitioner, None)])),
     )

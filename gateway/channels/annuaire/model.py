@@ -68,7 +68,8 @@ class Box:
 class Person:
     """A professional (`rpps` of 11 digits) or, for a box of an organisation, the organisation (`rpps` empty).
 
-    `profession` is the code of TRE_G15 or another profession table, without prefix (10 = médecin).
+    `profession` is the code of TRE_G15 or another profession table, without prefix (10 = médecin); `skill` the label
+    of the speciality, or its code where the directory gives no label.
     """
 
     rpps: str
