@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from gateway.clock import Randomness
-from gateway.document.model import ClinicalDocument, Code, Id
+from gateway.document.model import ClinicalDocument, Code, Header
 from gateway.errors import PackageError
 from gateway.package import ebxml, mtom, xds
 from gateway.package.keys import SigningKeys
 from gateway.package.signature import ProfileName, Signed, sign_submission_set
-from gateway.package.types import DmpContext, Package, Part
+from gateway.package.types import DmpContext, DmpIdentity, Package, Part
 from gateway.settings import AccountSettings
 
 UNSIGNED_TYPE = "application/x-unsigned-preview+xml"
@@ -35,8 +36,7 @@ def dmp_package(
     Raises PackageError `PKG-001` when the document carries no INS, `PKG-007` when it replaces a document that the
     DMP was never sent.
     """
-    ins = document.header.patient.ins
-    if ins is None:
+    if document.header.patient.ins is None:
         raise xds.no_ins()
     submission = _submission(document, account, now, ids)
     signature = sign_submission_set(
@@ -53,7 +53,7 @@ def dmp_package(
         Part("document", "text/xml", cda),
         Part("signature", "text/xml" if keys is not None else UNSIGNED_TYPE, signature),
     )
-    return Package(parts, _context(document, ins, submission, account))
+    return Package(parts, _context(document, submission, account))
 
 
 def is_signed(package: Package) -> bool:
@@ -106,32 +106,56 @@ def _replacement(document: ClinicalDocument, entry: xds.DocumentEntry, ids: Rand
     return (xds.replaces(ids.uuid(), entry, former.registry_entry),)
 
 
-def _context(document: ClinicalDocument, ins: Id, submission: xds.Submission, account: AccountSettings) -> DmpContext:
-    header = document.header
+def identity_of(header: Header, account: AccountSettings) -> DmpIdentity:
+    """Who acts for the patient of a document, in the account's authentication mode.
+
+    Raises PackageError `PKG-001` without INS, `PKG-006` when the author's profession is not one of TRE_G15.
+    """
+    ins = header.patient.ins
+    if ins is None:
+        raise xds.no_ins()
     author = header.author
     structure = author.structure or header.custodian
     role = _role(author.profession)
-    dmp = account.dmp
-    indirect = dmp is None or dmp.mode == "indirect"
-    local = dmp.local_id if dmp is not None else account.id
-    entry, signature = submission.entries
-    return DmpContext(
+    person = author.id.extension
+    return DmpIdentity(
         ins=ins.extension,
         ins_oid=ins.root,
-        mode="indirect" if indirect else "direct",
-        author_id=author.id.extension,
+        mode=account.dmp.mode if account.dmp is not None else "indirect",
+        author_id=person,
         author_name=f"{author.name.family} {author.name.given}",
         role_code=role.code,
         role_display=role.display,
         structure_id=structure.id.extension,
         sector=f"{header.facility_type.code}^{header.facility_type.system}",
-        name_id=f"{structure.id.extension}/{local}" if indirect else author.id.extension,
+        name_id=_name_id(structure.id.extension, person, account),
+    )
+
+
+def acting(context: DmpContext, account: AccountSettings) -> DmpContext:
+    """The context of a feed as the account would act today: its authentication mode may have changed since."""
+    mode = account.dmp.mode if account.dmp is not None else "indirect"
+    return replace(context, mode=mode, name_id=_name_id(context.structure_id, context.author_id, account))
+
+
+def _name_id(structure: str, person: str, account: AccountSettings) -> str:
+    if account.dmp is not None and account.dmp.mode == "direct":
+        return person
+    return f"{structure}/{account.dmp.local_id if account.dmp is not None else account.id}"
+
+
+def _context(document: ClinicalDocument, submission: xds.Submission, account: AccountSettings) -> DmpContext:
+    header = document.header
+    entry, signature = submission.entries
+    former = header.replaces
+    return DmpContext(
+        **asdict(identity_of(header, account)),
         submission_set_id=submission.set.unique_id,
         document_id=header.id,
         document_entry=entry.id,
         signature_entry=signature.id,
-        replaces_document=header.replaces.id if header.replaces is not None else "",
-        replaces_entry=(header.replaces.registry_entry or "") if header.replaces is not None else "",
+        replaces_document=former.id if former is not None else "",
+        replaces_entry=(former.registry_entry or "") if former is not None else "",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from gateway.channels.dmp import classify, registry
+from gateway.channels.dmp import classify, registry, rights
 from gateway.channels.dmp.answers import AnswerError
 from gateway.channels.dmp.entries import Entry, Found, LinkEntry, SetEntry, read_found
 from gateway.channels.dmp.link import DmpLink
@@ -19,8 +19,6 @@ from gateway.package.types import DmpIdentity
 
 MAX_ENTRIES = 1000
 """Most documents that one search brings back; whatever is beyond is said to be left out."""
-RIGHTS = "DMP-RIGHTS"
-"""The authentication mode does not allow it: nothing was asked."""
 _TOO_MANY = "XDSTooManyResults"
 Item = TypeVar("Item", Entry, SetEntry, LinkEntry)
 
@@ -85,8 +83,8 @@ class DmpReader:
 
         A document whose bytes are not those that the registry describes is absent from what comes back.
         """
-        if identity.mode != "direct":
-            return Outcome(Verdict.PERMANENT, RIGHTS, host=self._link.host)
+        if not rights.allowed(identity.mode, "retrieve"):
+            return Outcome(Verdict.PERMANENT, rights.REFUSED, host=self._link.host)
         found = Retrieval()
         for start in range(0, len(entries), retrieve.MAX_DOCUMENTS):
             part = await self._retrieve(identity, entries[start : start + retrieve.MAX_DOCUMENTS])

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.channels.dmp import answers, classify, registry
+from gateway.channels.dmp import answers, classify, registry, rights
 from gateway.channels.dmp.entries import Entry
 from gateway.channels.dmp.link import DmpLink, Envelope, Ready
-from gateway.channels.dmp.reader import RIGHTS, DmpReader, Listing
+from gateway.channels.dmp.reader import DmpReader, Listing
 from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
 from gateway.package import metadata_update, mtom, soap, xds
 from gateway.package.metadata_update import APPROVED, ARCHIVED, DELETED, DEPRECATED, LABELS, NEW_STATUS
 from gateway.package.types import Change, DmpUpdateContext, Package
 from gateway.package.xml import Element
 
-INDIRECT = frozenset({"delete"})
-"""Changes that a structure's certificate may make (spec dmp §1.5); the others want the professional's own."""
 _FROM: dict[Change, frozenset[str]] = {
     "archive": frozenset({APPROVED}),
     "unarchive": frozenset({ARCHIVED}),
@@ -45,8 +43,8 @@ class Updates:
     async def send(self, package: Package, before_commit: BeforeCommit) -> Outcome:
         """Ask what the document is by now, then change it. ACCEPTED also when nothing was left to change."""
         context = _context(package)
-        if context.mode == "indirect" and context.change not in INDIRECT:
-            return self._outcome(Verdict.PERMANENT, RIGHTS)
+        if not rights.allowed(context.mode, context.change):
+            return self._outcome(Verdict.PERMANENT, rights.REFUSED)
         state = await self._state(context)
         body = state if isinstance(state, Outcome) else self._plan(package, context, state)
         ready = self._link.ready()
