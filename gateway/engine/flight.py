@@ -17,6 +17,7 @@ from gateway.engine import retry
 from gateway.errors import ConfigError, LeaseLostError, StoreError
 from gateway.package.types import Package, Part, context_from_json
 from gateway.store.base import Claim, Result
+from gateway.store.outbox import RESTORED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from gateway.store.base import Store
 
 _LOG = logging.getLogger("gateway.engine")
+NO_COPY = "MSS-DOUBT-NO-COPY"
+"""Reason of a doubt about a mail whose self-copy was refused: that none is found says nothing at all."""
 FAULT = "ENG-FAULT"
 """Reason of an attempt that our own code spoilt."""
 STOPPED = "ENG-STOPPED"
@@ -54,14 +57,19 @@ def package_of(claim: Claim) -> Package:
 class Flight:
     """An attempt under way."""
 
-    def __init__(self, claim: Claim, crew: Crew, policy: retry.Policy, channel: Callable[[], Channel]) -> None:
-        """`channel` opens the way out; a ConfigError from it pauses the lane."""
+    def __init__(
+        self, claim: Claim, crew: Crew, policy: retry.Policy, channel: Callable[[], Channel], patience: float = 0.0
+    ) -> None:
+        """`channel` opens the way out; a ConfigError from it pauses the lane. `patience`: seconds from when the content
+        left until the policy `look` sends again what was not found.
+        """
         self.claim = claim
         self.transmitting = False
         self.outcome: Outcome | None = None
         self._crew = crew
         self._channel = channel
         self._policy = policy
+        self._patience = patience
         self._sending: asyncio.Future[Outcome] | None = None
         self._stopped = False
 
@@ -90,10 +98,24 @@ class Flight:
             return retry.given_back(progress, LEASE_LOST)
         if self.outcome.reason == STOPPED and not self.transmitting and self.claim.kind == "send":
             return retry.given_back(progress, STOPPED)
+        if self.claim.kind == "resolve" and self._policy == "look" and retry.absent(self.outcome):
+            waited = await asyncio.to_thread(self._waited)
+            if waited is not None and waited >= self._patience:
+                return retry.resend(progress)
         case = retry.Case(
             self.claim.kind, self.claim.attempt, progress, self._policy, receipt=self.claim.channel == "mssante"
         )
         return retry.judge(self.outcome, case, self._crew.settings, self._crew.randomness.uniform())
+
+    def _waited(self) -> float | None:
+        """Seconds since content last left, by the store's own times; None when that is not known (a restored backup) or
+        when no copy was ever asked to come: then nothing is sent again by itself.
+        """
+        detail = self._crew.store.delivery(self.claim.delivery_id)
+        left = [attempt.transmitting_at for attempt in detail.attempts if attempt.transmitting_at is not None]
+        if not left or detail.row.reason in {RESTORED, NO_COPY}:
+            return None
+        return (detail.attempts[-1].started_at - max(left)).total_seconds()
 
     async def _fly(self) -> Outcome:
         if self._stopped:

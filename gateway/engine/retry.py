@@ -29,17 +29,20 @@ SOONEST = 0.01
 """Seconds: the least that a retry waits, so that one pass never meets the same delivery twice."""
 REFUSED = "REFUSED"
 """Part of the reason that says that the question itself was refused (`DMP-QUERY-REFUSED`): asking on may not help."""
+ABSENT = "ABSENT"
+"""Part of the reason that says that what would prove a sending is not there (`MSS-COPY-ABSENT`): it proves nothing."""
 RESEND = "ENG-RESEND"
 
-Policy = Literal["query", "resend", "human", "none"]
+Policy = Literal["query", "resend", "look", "human", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """Everything that decides what follows an attempt, but the answer itself.
 
-    `policy` says how a doubt is settled: ask the channel, send again, leave it to a person, or (`none`) there is
-    nobody to ask until a receipt comes. `receipt`: the channel gives receipts. `attempt` counts from 1.
+    `policy` says how a doubt is settled: ask the channel, send again, ask and send again once nothing was found for
+    long enough (`look`), leave it to a person, or (`none`) there is nobody to ask until a receipt comes. `receipt`: the
+    channel gives receipts. `attempt` counts from 1.
     """
 
     kind: Literal["send", "resolve"]
@@ -61,6 +64,11 @@ def host_fault(reason: str) -> bool:
 
 def _parts(reason: str) -> set[str]:
     return set(reason.upper().split("-"))
+
+
+def absent(outcome: Outcome) -> bool:
+    """Whether the channel looked for a proof and found none."""
+    return outcome.verdict is Verdict.IN_DOUBT and ABSENT in _parts(outcome.reason)
 
 
 def delay(failures: int, settings: RetrySettings, uniform: float) -> float:
@@ -124,7 +132,7 @@ def _in_doubt(outcome: Outcome, case: Case, settings: RetrySettings, _uniform: f
 
     Without jitter: asked too early, a server still at work on what it received would deny having it.
     """
-    asks = case.policy in {"query", "resend"}
+    asks = case.policy in {"query", "resend", "look"}
     event = Event.DOUBT if case.kind == "send" else Event.STILL_IN_DOUBT
     asked = 0 if case.kind == "send" else case.progress.failures + 1
     return _result(

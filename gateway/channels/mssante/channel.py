@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import aiosmtplib
 
 from gateway.channels.mssante import classify
+from gateway.channels.mssante.selfcopy import SelfCopy
 from gateway.channels.mssante.session import Session, Stage
 from gateway.channels.mssante.xoauth2 import Login
 from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
@@ -28,7 +29,7 @@ class MssanteChannel:
     """Sends mail for one account. One connection, one message at a time, reused while it is busy.
 
     `attempts` and `pause` (seconds) rule the short retries of connecting; the days-long ones are the engine's. `login`
-    opens the box where the settings want a token.
+    opens the box where the settings want a token. `copy`: the sender's own box gets each mail too, and proves it later.
     """
 
     _session_type = Session
@@ -43,6 +44,7 @@ class MssanteChannel:
         pause: float = 0.5,
         login: Login | None = None,
         tracer: Tracer | None = None,
+        copy: SelfCopy | None = None,
     ) -> None:
         self._smtp = smtp
         self._trust = trust
@@ -51,6 +53,8 @@ class MssanteChannel:
         self._pause = pause
         self._login = login if smtp.auth == "xoauth2" else None
         self._tracer = tracer or Tracer(channel="smtp", host=smtp.host)
+        # What lies outside the trust space gets no copy either.
+        self._copy = copy if copy is not None and trust.allows(copy.address) else None
         self._tls: ssl.SSLContext | None = None
         self._session: Session | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -90,9 +94,11 @@ class MssanteChannel:
         return Outcome(Verdict.ACCEPTED, "MSS-READY", host=self._smtp.host)
 
     async def resolve(self, package: Package) -> Outcome:
-        """Was it accepted? This channel has no evidence of its own: receipts and self-copies decide, or a person."""
+        """Was it accepted? Only the self-copy can tell here; otherwise receipts decide, or a person."""
         if not isinstance(package.context, MailContext):
             raise TypeError("not a mail package")
+        if self._copy is not None:
+            return await self._copy.resolve(package.context)
         return Outcome(Verdict.IN_DOUBT, "MSS-NO-EVIDENCE", host=self._smtp.host)
 
     async def aclose(self) -> None:
@@ -154,7 +160,7 @@ class MssanteChannel:
             limit = session.size_limit
             if 0 < limit < size:
                 return Outcome(Verdict.PERMANENT, "MSS-SIZE-SERVER", f"{size} > {limit}", host=host)
-            text = await session.transmit(mail.context, mail.data, mail.commit, mail.steps)
+            text = await session.transmit(mail.context, mail.data, mail.commit, mail.steps, self._copy_to(mail))
         except _FAULTS as fault:
             if mail.commit.failed:
                 await self._give_up(session)
@@ -163,7 +169,13 @@ class MssanteChannel:
         except BaseException:  # lease lost, or cancelled: leave no half transaction behind
             await self._give_up(session)
             raise
+        if session.copy_refused is not None:
+            text += f" (self-copy refused: {session.copy_refused})"
         return classify.accepted(text, host, *mail.known)
+
+    def _copy_to(self, mail: _Mail) -> str | None:
+        own = None if self._copy is None else self._copy.address
+        return own if own != mail.context.envelope_to else None
 
     def _failed(self, fault: Exception, *known: str) -> Outcome:
         """Outcome of a connection that did not come about."""
@@ -179,6 +191,8 @@ class MssanteChannel:
         if session.stage is Stage.CONTENT and not answered:
             session.close()
             reason = "MSS-DOUBT-TIMEOUT" if isinstance(fault, TimeoutError) else "MSS-DOUBT-LOST"
+            if session.copy_refused is not None:
+                reason = "MSS-DOUBT-NO-COPY"
             return Outcome(Verdict.IN_DOUBT, reason, classify.failed(fault, host, *known).text, host=host)
         await (session.reset() if answered else self._give_up(session))
         return classify.failed(fault, host, *known)

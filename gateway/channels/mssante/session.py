@@ -55,6 +55,7 @@ class Session:
         self._login = login
         self._client: TracedClient | None = None
         self.stage = Stage.CONNECT
+        self.copy_refused: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -127,10 +128,18 @@ class Session:
         if client.get_transport_info("sslcontext") is None:
             raise aiosmtplib.SMTPException("STARTTLS did not encrypt the connection")
 
-    async def transmit(self, context: MailContext, data: bytes, before_commit: BeforeCommit, steps: Steps) -> str:
+    async def transmit(
+        self,
+        context: MailContext,
+        data: bytes,
+        before_commit: BeforeCommit,
+        steps: Steps,
+        copy_to: str | None = None,
+    ) -> str:
         """Send one message to one recipient; the text of the 250 that took it over.
 
-        `before_commit` runs once the recipient is accepted, just before DATA.
+        `before_commit` runs once the recipient is accepted, just before DATA. `copy_to` is the sender's own box, asked
+        after the recipient: refused, the message goes without it and `copy_refused` has the code.
 
         Raises what aiosmtplib raises; `stage` says how far it went.
         """
@@ -140,6 +149,7 @@ class Session:
         dsn = client.supports_extension("dsn")
         await client.mail(context.envelope_from, options=self._mail_options(context, len(data), dsn))
         await client.rcpt(context.envelope_to, options=_rcpt_options(context) if dsn else [])
+        await self._ask_for_copy(client, copy_to, dsn=dsn)
         await before_commit()
         self.stage = Stage.DATA
         response = await client.execute_command(b"DATA")
@@ -151,6 +161,17 @@ class Session:
         if answer.code != 250:
             raise aiosmtplib.SMTPDataError(answer.code, answer.message)
         return answer.message
+
+    async def _ask_for_copy(self, client: TracedClient, copy_to: str | None, *, dsn: bool) -> None:
+        self.copy_refused = None
+        if copy_to is None:
+            return
+        try:
+            await client.rcpt(copy_to, options=["NOTIFY=NEVER"] if dsn else [])
+        except aiosmtplib.SMTPResponseException as refused:
+            if not self.is_open:
+                raise
+            self.copy_refused = refused.code
 
     def _mail_options(self, context: MailContext, size: int, dsn: bool) -> list[str]:
         options = [f"SIZE={size}"] if self._live.supports_extension("size") else []
