@@ -35,6 +35,7 @@ from gateway.views import (
 )
 
 if TYPE_CHECKING:
+    from gateway.api.ins import InsOffice
     from gateway.api.journal import Journal
     from gateway.audit.report import Report as Verification
     from gateway.engine.events import Subscriber
@@ -161,6 +162,13 @@ class Gateway(Machinery):
     def rendering(self, document_id: str, name: str) -> bytes:
         """What was committed for a document: `cda`, `fhir`, `pdf`, `xdm` or `submission`. Raises NotFoundError."""
         return self.store.rendering(document_id, name).data
+
+    @cached_property
+    def ins(self) -> InsOffice:
+        """The INS: check, search, verify, Datamatrix, what a wrong one stopped."""
+        from gateway.api.ins import InsOffice
+
+        return InsOffice(self)
 
     # ----------------------------------------------------------------------------------------- deliveries
 

@@ -13,6 +13,7 @@ from gateway.cli import (
     demo,
     doctor,
     documents,
+    ins,
     inspect,
     journal,
     mapping,
@@ -41,6 +42,7 @@ demo.register(app)
 doctor.register(app)
 inspect.register(app)
 validate.register(app)
+app.add_typer(ins.app, name="ins")
 app.add_typer(config.app, name="config")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(annuaire.app, name="annuaire")

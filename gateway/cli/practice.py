@@ -24,6 +24,8 @@ def write_practice(folder: Path, sandbox: Sandbox, submissions: Iterable[Submiss
     An existing file is left alone. `retry` is put in its [retry] table. Returns the path of the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    submissions = list(submissions)
+    _population(sandbox, submissions)
     trust = folder / "trust-space.txt"
     sandbox.write_trust_space(trust)
     authors = {s.account: s for s in submissions}
@@ -38,13 +40,35 @@ def write_practice(folder: Path, sandbox: Sandbox, submissions: Iterable[Submiss
     return path
 
 
+def _population(sandbox: Sandbox, submissions: Iterable[Submission]) -> None:
+    """Let the sandbox's INSi know the patients of the submissions, as the submissions describe them."""
+    from gateway.sandbox.insi import Matricule, Person
+
+    people = (one.patient for one in submissions if one.patient.ins is not None)
+    sandbox.insi.people.add(
+        Person(
+            patient.birth_family or "",
+            " ".join(patient.birth_given),
+            str(patient.sex or ""),
+            patient.birth_date.isoformat() if patient.birth_date else "",
+            patient.birth_place_cog or "",
+            Matricule(patient.ins.matricule[:13], patient.ins.matricule[13:], patient.ins.oid),
+        )
+        for patient in people
+        if patient.ins is not None
+    )
+
+
 def _account(sandbox: Sandbox, submission: Submission) -> str:
+    from gateway.sandbox.insi import IDAM
+
     author, structure = submission.author, _struct_idnat(submission)
     mailbox = f"{submission.account}@kine.mssante.example"
     names = {"structure_id": structure}
     mail = sandbox.issue_client(submission.account, kind="mail", mailboxes=(mailbox,), **names)
     auth = sandbox.issue_client(submission.account, kind="auth", **names)
     sign = sandbox.issue_client(submission.account, kind="sign", **names)
+    insi = sandbox.issue_client(f"{submission.account}-insi", kind="auth", common_name="INSI-AUTO", **names)
     return f"""
 [[account]]
 id = "{submission.account}"
@@ -67,6 +91,12 @@ mode = "indirect"
 tls = {{ ca_file = "{sandbox.ca_path}", cert_file = "{auth.cert_path}", key_file = "{auth.key_path}" }}
 sign_cert_file = "{sign.cert_path}"
 sign_key_file = "{sign.key_path}"
+
+[account.insi]
+url = "{sandbox.insi_url.replace("127.0.0.1", "localhost")}"
+idam = "{IDAM}"
+emitter = "{structure}"
+tls = {{ ca_file = "{sandbox.ca_path}", cert_file = "{insi.cert_path}", key_file = "{insi.key_path}" }}
 """
 
 

@@ -23,10 +23,11 @@ def register(app: typer.Typer) -> None:
     app.command("sandbox")(sandbox)
 
 
-def sandbox(
+def sandbox(  # noqa: PLR0913, PLR0917 (options of a command)
     folder: Folder = Path("sandbox"),
     smtp_port: Annotated[int, typer.Option("--smtp-port", help="Port de la messagerie.")] = 20465,
     dmp_port: Annotated[int, typer.Option("--dmp-port", help="Port du DMP.")] = 20443,
+    insi_port: Annotated[int, typer.Option("--insi-port", help="Port d'INSi.")] = 20445,
     author: Annotated[
         list[Path] | None, typer.Option("--author", help="Document dont l'auteur doit avoir un compte, répétable.")
     ] = None,
@@ -42,7 +43,9 @@ def sandbox(
     from gateway.clock import SystemClock
     from gateway.sandbox.service import Sandbox
 
-    box = Sandbox(folder.absolute(), clock=SystemClock(), smtp_port=smtp_port, dmp_port=dmp_port)
+    box = Sandbox(
+        folder.absolute(), clock=SystemClock(), smtp_port=smtp_port, dmp_port=dmp_port, insi_port=insi_port
+    )
     if show:
         _show(box, as_json)
         return
@@ -57,6 +60,7 @@ def sandbox(
         else:
             say(f"messagerie MSSanté : localhost:{box.smtp_port}")
             say(f"DMP                : {box.dmp_url}")
+            say(f"INSi               : {box.insi_url}")
             say(f"configuration      : {config}")
             say("Ctrl-C pour arrêter.")
         asyncio.run(_until_stopped())

@@ -87,18 +87,20 @@ def issue_client(
     structure_id: str,
     rpps: str | None = None,
     mailboxes: Sequence[str] = (),
+    common_name: str | None = None,
 ) -> KeyPair:
     """A certificate for a demo account, kept under `folder/clients` and found again later.
 
     `structure_id` is the Struct_IdNat (in OU). With `rpps` (11 digits) it is a personal certificate whose
-    CN is the PS_IdNat `8<rpps>`. `mailboxes` are the addresses that a mail certificate may send from.
+    CN is the PS_IdNat `8<rpps>`; else the CN is `common_name`, or the name.
+    `mailboxes` are the addresses that a mail certificate may send from.
     Raises ConfigError SBX-004 when a certificate of that name exists for somebody else.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError("SBX-004", f"Nom de certificat « {name} » impossible.")
     pair = KeyPair(folder / "clients" / f"{name}-{kind}.pem", folder / "clients" / f"{name}-{kind}.key")
     pair.cert_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    subject = _subject(("OU", structure_id), ("CN", f"8{rpps}" if rpps else name))
+    subject = _subject(("OU", structure_id), ("CN", f"8{rpps}" if rpps else common_name or name))
     boxes = tuple(box.lower() for box in mailboxes)
     if _kept(pair, clock):
         _check_owner(pair, subject, boxes)

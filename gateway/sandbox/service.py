@@ -22,6 +22,7 @@ from gateway.sandbox.dmp.server import DmpServer
 from gateway.sandbox.dmp.service import ROOT, DmpOptions, DmpService
 from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.faults import Faults
+from gateway.sandbox.insi import InsiSandbox
 from gateway.sandbox.mail_store import MailStore
 from gateway.sandbox.mailboxes import PATIENT_DOMAIN, Mailboxes
 from gateway.sandbox.mssante import MailOptions, MailService
@@ -104,6 +105,7 @@ class Sandbox:
         host: str = "127.0.0.1",
         smtp_port: int = 0,
         dmp_port: int = 0,
+        insi_port: int = 0,
         trust_space: Sequence[str] = DEFAULT_TRUST_SPACE,
         mailboxes: Mapping[str, Sequence[str]] | None = None,
         mail_options: MailOptions | None = None,
@@ -113,6 +115,7 @@ class Sandbox:
         self.host = host
         self.smtp_port = smtp_port
         self.dmp_port = dmp_port
+        self.insi_port = insi_port
         self.trust_space = tuple(trust_space)
         self._clock = clock
         self._randomness = randomness or SystemRandomness()
@@ -126,6 +129,7 @@ class Sandbox:
         self._dmp_store = DmpStore(folder / "dmp.sqlite", clock)
         self.mail = self._new_mail()
         self.dmp = DmpView(self._dmp_store)
+        self.insi = InsiSandbox(folder, clock, self.faults, self._pki)
         self._server: DmpServer | None = None
 
     def _new_mail(self) -> MailService:
@@ -141,6 +145,11 @@ class Sandbox:
         """Base of the DMP services, without trailing slash."""
         return f"https://{self.host}:{self.dmp_port}{ROOT}".rstrip("/")
 
+    @property
+    def insi_url(self) -> str:
+        """Address of the INSi service."""
+        return self.insi.url(self.host, self.insi_port)
+
     def issue_client(
         self,
         name: str,
@@ -149,6 +158,7 @@ class Sandbox:
         structure_id: str,
         rpps: str | None = None,
         mailboxes: Sequence[str] = (),
+        common_name: str | None = None,
     ) -> KeyPair:
         """A client certificate signed by the sandbox CA (see `pki.issue_client`)."""
         return issue_client(
@@ -159,6 +169,7 @@ class Sandbox:
             structure_id=structure_id,
             rpps=rpps,
             mailboxes=mailboxes,
+            common_name=common_name,
         )
 
     def start(self) -> None:
@@ -175,8 +186,10 @@ class Sandbox:
         self.dmp_port = int(self._server.server_address[1])
         self._server.start()
         try:
+            self.insi_port = self.insi.start(self.host, self.insi_port)
             self.smtp_port = self.mail.start(self.host, self.smtp_port)
         except OSError:
+            self.insi.stop()
             self._server.stop()
             self._server = None
             raise
@@ -187,6 +200,7 @@ class Sandbox:
             return
         self._server.stop()
         self._server = None
+        self.insi.stop()
         self.mail.stop()
         self.mail = self._new_mail()
 
@@ -210,6 +224,7 @@ class Sandbox:
         return {
             "smtp": {"host": self.host, "port": self.smtp_port, "security": "tls"},
             "dmp": {"url": self.dmp_url},
+            "insi": {"url": self.insi_url},
             "ca_file": str(self.ca_path),
             "clients": [{"cert_file": str(p), "key_file": str(p.with_suffix(".key"))} for p in clients],
             "trust_space": list(self.trust_space),

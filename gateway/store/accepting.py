@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import ConflictError
-from gateway.store import identity, journal, mail_keys, payload, succession
+from gateway.store import identity, journal, mail_keys, payload, stops, succession
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
 from gateway.store.core import GATEWAY, Core, Work
 from gateway.store.database import Transaction
@@ -194,6 +194,8 @@ def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
     keys = mail_keys.columns(work.core.vault, planned.keys)
     if (pair := mail_keys.pair_hold(work.tx, new.account, new.document, keys["recipient_mac"])) is not None:
         held = held or pair["reason"]
+    if planned.purpose == "document":
+        held = stops.reason_for(work.tx, new.document) or held
     if held and state is Transport.PREPARED:
         state, reason = Transport.HELD, held
     waits = state is Transport.PREPARED and succession.must_wait(work, planned)

@@ -30,6 +30,7 @@ from gateway.store.requests import (
 )
 from gateway.store.rows import Attempt, DeliveryDetail, DeliveryRow, DocumentRow, Note, Withdrawn
 from gateway.store.states import Event, Receipt, Transport
+from gateway.store.stops import PatientStore
 
 if TYPE_CHECKING:
     from gateway.store.snapshot import Snapshot
@@ -165,7 +166,7 @@ class Pause:
     since: datetime
 
 
-class Store(LinkStore, ReceiptStore, Protocol):
+class Store(LinkStore, ReceiptStore, PatientStore, Protocol):
     """Documents, deliveries and the journal. Every change and its journal record commit together.
 
     Any process may use a store of its own on the same database. Methods raise StoreError when the database cannot

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from gateway.errors import LeaseLostError, StoreError
-from gateway.store import journal, payload, receiving
+from gateway.store import journal, payload, receiving, stops
 from gateway.store.base import URGENT, Claim, Progress, Result, Wanted
 from gateway.store.core import GATEWAY, Core, Work, find_delivery, to_ms
 from gateway.store.database import Row, Transaction
@@ -136,6 +136,8 @@ def mark_transmitting(core: Core, claim: Claim) -> None:
             raise _fenced_off(claim)
         work.tx.run("attempt_transmit", delivery_id=claim.delivery_id, number=claim.attempt, now=work.ms)
         row = find_delivery(work.tx, claim.delivery_id)
+        if stops.blocking(work.tx, row) is not None:
+            raise LeaseLostError("LEA-003", f"Le patient de l'envoi {claim.delivery_id} vient d'être arrêté.")
         about = {"attempt": claim.attempt, "fence": claim.fence, "worker": claim.worker, "receipt": row["receipt"]}
         work.note_delivery(Event.TRANSMIT, row, state=Transport.TRANSMITTING, **about)
     _check_deadline(core, claim)  # the commit may have waited, or the machine slept, in between

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.clock import Clock, Randomness
 from gateway.errors import NotFoundError, StateError
-from gateway.store import journal, mail_keys, succession
+from gateway.store import journal, mail_keys, stops, succession
 from gateway.store.checkpoint import CheckpointFolder
 from gateway.store.database import Database, Row, Transaction
 from gateway.store.sealing import DocumentKey, Vault
@@ -104,6 +104,7 @@ class Work:
         self._await(row, state, new["receipt"])
         self._hold_with_its_pair(row, event, state)
         succession.settled(self, row, state, GATEWAY)
+        stops.caught(self, row, state, GATEWAY)
         succession.withdrawn(self, row, state)
 
     def _await(self, row: Row, state: Transport, receipt: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import InputError, StateError
 from gateway.findings import error
-from gateway.store import journal, receiving
+from gateway.store import journal, receiving, stops
 from gateway.store.base import Action
 from gateway.store.core import Core, Work, check, find_delivery, find_document, receipt_of, to_ms
 from gateway.store.database import Row
@@ -70,6 +70,8 @@ def act(core: Core, delivery_id: str, decision: Decision) -> None:
             raise StateError(
                 "DLV-002", f"L'envoi {delivery_id} n'a rien à transmettre.", "Remettez le document autrement."
             )
+        if effect.again:
+            stops.check_not_stopped(work.tx, row)
         columns: dict[str, Any] = {"reason": "ENG-OPERATOR", "actor": by}
         if decision.action == "handed":
             columns |= _handed(decision, work, row)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.store import accepting, claiming, identity, journal, linking, operating, reading, snapshot
+from gateway.store import accepting, claiming, identity, journal, linking, operating, reading, snapshot, stops
 from gateway.store.base import (
     ANY,
     Accepted,
@@ -32,6 +32,7 @@ from gateway.store.linked import Link, Withdrawal
 from gateway.store.outbox_receipts import ReceiptOutbox
 from gateway.store.snapshot import Snapshot
 from gateway.store.states import Event, Receipt, Transport
+from gateway.store.stops import Access, PatientStop, Stopped
 
 RESTORED = "ENG-RESTORED"
 EVERY = "*"
@@ -172,6 +173,22 @@ class Outbox(ReceiptOutbox):
     def next_due(self, accounts: Sequence[str]) -> datetime | None:
         """See Store."""
         return reading.next_due(self.core, accounts)
+
+    def note_access(self, access: Access, patient: str | None = None) -> None:
+        """See PatientStore."""
+        stops.note_access(self.core, access, patient)
+
+    def stop_patient(self, accounts: Sequence[str], patient: str, *, reason: str, by: str) -> Stopped:
+        """See PatientStore."""
+        return stops.stop(self.core, accounts, patient, reason, by)
+
+    def resume_patient(self, accounts: Sequence[str], patient: str, *, by: str, release: bool) -> tuple[str, ...]:
+        """See PatientStore."""
+        return stops.resume(self.core, accounts, patient, by, release)
+
+    def patient_stops(self, accounts: Sequence[str] = (), patient: str | None = None) -> list[PatientStop]:
+        """See PatientStore."""
+        return stops.listing(self.core, accounts, patient)
 
     def erase(self, document_id: str, *, by: str) -> None:
         """See Store."""

@@ -24,6 +24,8 @@ NOT_CODES = frozenset({"INS-NIR", "INS-NIA", "INS-NIR-TEST", "INS-NIR-DEMO", "NO
 FAMILIES = {
     "INP": "Input: the file or the fields of a submission",
     "INS": "Identity of the patient",
+    "DMX": "Datamatrix INS",
+    "TSI": "INSi, the national identity service",
     "CPT": "Account and author",
     "DST": "Destinations and visibility",
     "TRS": "Trust space",

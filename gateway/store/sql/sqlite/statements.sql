@@ -302,3 +302,23 @@ DELETE FROM pair_hold WHERE account = :account AND patient = :patient AND recipi
 
 -- name: pair_all
 SELECT account, delivery_id, reason, actor, since FROM pair_hold ORDER BY since, delivery_id
+
+-- name: patient_stop_put
+INSERT INTO patient_stop (account, patient, reason, actor, since) VALUES (:account, :patient, :reason, :actor, :now)
+ON CONFLICT (account, patient) DO UPDATE SET reason = excluded.reason, actor = excluded.actor
+
+-- name: patient_stop_delete
+DELETE FROM patient_stop WHERE account = :account AND patient = :patient
+
+-- name: patient_stops
+SELECT * FROM patient_stop ORDER BY since, account, patient
+
+-- name: patient_stop_of_document
+SELECT patient_stop.reason FROM patient_stop
+JOIN document ON document.account = patient_stop.account AND document.patient = patient_stop.patient
+WHERE document.id = :document
+
+-- name: deliveries_of_patient
+SELECT delivery.* FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE document.account = :account AND document.patient = :patient
+ORDER BY delivery.created_at, delivery.id

@@ -1,0 +1,196 @@
+"""A patient whose INS turned out wrong: what is queued is held, what comes later too, until a named person resumes it.
+
+The stop is by the pseudonym of the INS, in every account that the caller names: an INS is wrong for everybody. What
+withdraws a document (a deletion, a retraction) is never stopped: it mends what went out wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.errors import StateError
+from gateway.store import journal
+from gateway.store.states import TRANSITIONS, Event, Transport
+
+if TYPE_CHECKING:
+    from gateway.store.core import Core, Work
+    from gateway.store.database import Row, Transaction
+
+PREFIX = "INS-STOP-"
+"""What the reason of every stop begins with."""
+_LEFT = frozenset(
+    {Transport.SENT, Transport.SENDING, Transport.TRANSMITTING, Transport.IN_DOUBT, Transport.HANDED_OVER}
+)
+_WAITING = frozenset(TRANSITIONS[Event.HOLD][0])
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What a stop did: deliveries held now, deliveries that were held already, and those that left before it.
+
+    `gone` counts what is under way or in doubt as gone: nobody can say that it did not arrive.
+    """
+
+    held: tuple[str, ...]
+    waiting: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientStop:
+    """A stop in force. `patient` is the pseudonym, `by` who stopped."""
+
+    account: str
+    patient: str
+    reason: str
+    by: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A question to the national identity service, for the journal: who, which operation, with what outcome.
+
+    `kind` and `outcome` are codes, `calls` how many requests were made; no trait and no matricule.
+    """
+
+    account: str
+    by: str
+    kind: str
+    outcome: str
+    calls: int
+    host: str | None = None
+
+
+class PatientStore(Protocol):
+    """What the store does about a patient's identity."""
+
+    def note_access(self, access: Access, patient: str | None = None) -> None:
+        """Journal a question to INSi; `patient` (as in AcceptRequest) names the patient by his pseudonym."""
+        ...
+
+    def stop_patient(self, accounts: Sequence[str], patient: str, *, reason: str, by: str) -> Stopped:
+        """Hold what is queued for a patient in these accounts, and what comes later. `reason` is a code."""
+        ...
+
+    def resume_patient(self, accounts: Sequence[str], patient: str, *, by: str, release: bool) -> tuple[str, ...]:
+        """End a stop. With `release`, what the stop held goes; its deliveries are returned. Else they stay held."""
+        ...
+
+    def patient_stops(self, accounts: Sequence[str] = (), patient: str | None = None) -> list[PatientStop]:
+        """Stops in force: all, or those of one patient in these accounts."""
+        ...
+
+
+def note_access(core: Core, access: Access, patient: str | None) -> None:
+    """See PatientStore."""
+    from gateway.store.operating import checked_name
+
+    by = checked_name(access.by)
+    pseudonym = None if patient is None else core.vault.pseudonym(access.account, patient)
+    with core.write() as work:
+        work.note(
+            "insi_asked",
+            account=access.account,
+            by=by,
+            kind=journal.code(access.kind),
+            verdict=journal.code(access.outcome),
+            size=access.calls,
+            host=access.host,
+            patient=pseudonym,
+        )
+
+
+def stop(core: Core, accounts: Sequence[str], patient: str, reason: str, by: str) -> Stopped:
+    """See PatientStore. A stop in force takes the new reason."""
+    from gateway.store.operating import checked_name
+
+    by, reason = checked_name(by), journal.code(reason)
+    with core.write() as work:
+        rows = [row for account in accounts for row in _stop_one(core, work, account, patient, reason, by)]
+        held = tuple(row["id"] for row in rows if row["state"] in _WAITING)
+        for row in rows:
+            if row["state"] in _WAITING:
+                work.move(row, Event.HOLD, Transport.HELD, reason=reason, actor=by)
+    waiting = tuple(row["id"] for row in rows if row["state"] == Transport.HELD)
+    return Stopped(held, waiting, tuple(row["id"] for row in rows if row["state"] in _LEFT))
+
+
+def _stop_one(core: Core, work: Work, account: str, patient: str, reason: str, by: str) -> list[Row]:
+    """Note the stop, and give what the patient has in this account."""
+    name = core.vault.pseudonym(account, patient)
+    work.tx.run("patient_stop_put", account=account, patient=name, reason=reason, actor=by, now=work.ms)
+    work.note("patient_stopped", account=account, patient=name, reason=reason, by=by)
+    rows = work.tx.all("deliveries_of_patient", account=account, patient=name)
+    return [row for row in rows if _is_stopped_kind(row)]
+
+
+def resume(core: Core, accounts: Sequence[str], patient: str, by: str, release: bool) -> tuple[str, ...]:
+    """See PatientStore."""
+    from gateway.store.operating import checked_name
+
+    by = checked_name(by)
+    released: list[str] = []
+    with core.write() as work:
+        for account in accounts:
+            name = core.vault.pseudonym(account, patient)
+            if not work.tx.run("patient_stop_delete", account=account, patient=name):
+                continue
+            work.note("patient_resumed", account=account, patient=name, by=by)
+            for row in work.tx.all("deliveries_of_patient", account=account, patient=name) if release else ():
+                if row["state"] == Transport.HELD and str(row["reason"]).startswith(PREFIX) and row["manifest"]:
+                    work.move(row, Event.RELEASE, Transport.PREPARED, due_in=0, actor=by)
+                    released.append(row["id"])
+    return tuple(released)
+
+
+def listing(core: Core, accounts: Sequence[str], patient: str | None) -> list[PatientStop]:
+    """See PatientStore."""
+    from gateway.store.core import from_ms
+
+    names = None if patient is None else {(one, core.vault.pseudonym(one, patient)) for one in accounts}
+    with core.db.read() as tx:
+        rows = tx.all("patient_stops")
+    return [
+        PatientStop(row["account"], row["patient"], row["reason"], row["actor"], from_ms(row["since"]))
+        for row in rows
+        if names is None or (row["account"], row["patient"]) in names
+    ]
+
+
+def reason_for(tx: Transaction, document: str) -> str | None:
+    """Why nothing about the patient of this document leaves; None when nothing stops it."""
+    row = tx.one("patient_stop_of_document", document=document)
+    return None if row is None else str(row["reason"])
+
+
+def caught(work: Work, row: Row, state: Transport, by: str) -> None:
+    """A delivery came back to the queue: it is held there when its patient was stopped while it was under way."""
+    reason = blocking(work.tx, row) if state in {Transport.PREPARED, Transport.RETRY} else None
+    if reason is not None:
+        current = work.tx.one("delivery_get", id=row["id"])
+        assert current is not None  # deliveries are never deleted
+        work.move(current, Event.HOLD, Transport.HELD, reason=reason, actor=by)
+
+
+def blocking(tx: Transaction, row: Row) -> str | None:
+    """Why this delivery may not leave (a code of a stop); None when it may."""
+    return reason_for(tx, row["document_id"]) if _is_stopped_kind(row) else None
+
+
+def check_not_stopped(tx: Transaction, row: Row) -> None:
+    """Raise StateError (INS-050) where somebody would let a stopped patient's document go, one by one."""
+    if blocking(tx, row) is not None:
+        raise StateError(
+            "INS-050",
+            f"L'envoi {row['id']} est arrêté : l'INS de son patient est refusé ou a changé.",
+            "Corriger l'identité et confier un nouveau document, ou lever l'arrêt (ins resume).",
+        )
+
+
+def _is_stopped_kind(row: Row) -> bool:
+    """Whether the delivery carries the document itself; what withdraws it goes whatever the INS is."""
+    return "purpose" not in row.keys() or row["purpose"] == "document"  # noqa: SIM118 (sqlite3.Row)
