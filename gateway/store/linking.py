@@ -29,13 +29,13 @@ def link(core: Core, request: Link) -> str:
     by = checked_name(request.by)
     check_reason(request.reason)
     with core.write() as work:
-        row = _unmoved(work, request.seen)
+        row = unmoved(work, request.seen)
         check(Event.TAKEN_OVER, row, Transport.SUPERSEDED)
         _check_refused(row)
         document = find_document(work.tx, row["document_id"])
         if document["withdrawn_at"] is not None:
             raise withdrawn(row["document_id"])
-        successor = _insert(core, work, document, request.planned, succeeds=row["id"])
+        successor = insert_into(core, work, document, request.planned, succeeds=row["id"])
         work.tx.run("delivery_waits_move", id=row["id"], successor=successor)
         work.tx.run("delivery_succeeded", id=row["id"], successor=successor)
         mac = keep_note(core, work, row, request.action, by, request.reason)
@@ -57,14 +57,15 @@ def _check_refused(row: Row) -> None:
         raise StateError("DLV-001", message, "Attendre l'accusé, ou appeler le destinataire.")
 
 
-def _unmoved(work: Work, seen: Seen) -> Row:
+def unmoved(work: Work, seen: Seen) -> Row:
+    """A delivery as its row. Raises ConflictError (LNK-001) when it is no longer as the caller saw it."""
     row = find_delivery(work.tx, seen.delivery)
     if (row["state"], row["receipt"], row["fence"]) != (seen.state, seen.receipt, seen.fence):
         raise ConflictError("LNK-001", f"L'envoi {seen.delivery} vient de changer d'état.", "Réessayer.")
     return row
 
 
-def _insert(
+def insert_into(
     core: Core, work: Work, document: Row, planned: PlannedDelivery, *, succeeds: str | None = None, due_in: float = 0.0
 ) -> str:
     """Seal and insert a new delivery of a document that is there already. Returns its id."""
@@ -92,7 +93,7 @@ def withdraw(core: Core, request: Withdrawal) -> tuple[str, ...]:
     by = checked_name(request.by)
     check_reason(request.note)
     with core.write() as work:
-        rows = {seen.delivery: _unmoved(work, seen) for seen in request.seen}
+        rows = {seen.delivery: unmoved(work, seen) for seen in request.seen}
         for document in request.documents:
             _mark(core, work, document, by, request)
         made = tuple(_follow(core, work, rows[one.after], one) for one in request.follow_ups)
@@ -120,4 +121,4 @@ def _follow(core: Core, work: Work, after: Row, one: FollowUp) -> str:
     """A follow-up, waiting while the delivery that it is about is under way."""
     under_way = Transport(after["state"]) in _IN_FLIGHT
     planned = replace(one.planned, waits_for=after["id"] if under_way else None, needs_it=under_way and one.certain)
-    return _insert(core, work, find_document(work.tx, after["document_id"]), planned, due_in=one.settle)
+    return insert_into(core, work, find_document(work.tx, after["document_id"]), planned, due_in=one.settle)

@@ -7,7 +7,18 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.store import accepting, claiming, identity, journal, linking, operating, reading, snapshot, stops
+from gateway.store import (
+    accepting,
+    claiming,
+    dmp_acting,
+    identity,
+    journal,
+    linking,
+    operating,
+    reading,
+    snapshot,
+    stops,
+)
 from gateway.store.base import (
     ANY,
     Accepted,
@@ -28,6 +39,7 @@ from gateway.store.base import (
 )
 from gateway.store.checkpoint import SignedNote
 from gateway.store.core import GATEWAY, Core, Work
+from gateway.store.dmp_acts import DmpAccess, DmpChange
 from gateway.store.linked import Link, Withdrawal
 from gateway.store.outbox_receipts import ReceiptOutbox
 from gateway.store.snapshot import Snapshot
@@ -189,6 +201,14 @@ class Outbox(ReceiptOutbox):
     def patient_stops(self, accounts: Sequence[str] = (), patient: str | None = None) -> list[PatientStop]:
         """See PatientStore."""
         return stops.listing(self.core, accounts, patient)
+
+    def note_dmp(self, access: DmpAccess, patient: str | None = None) -> None:
+        """See DmpStore."""
+        dmp_acting.note_access(self.core, access, patient)
+
+    def change(self, change: DmpChange) -> str:
+        """See DmpStore."""
+        return dmp_acting.change(self.core, change)
 
     def erase(self, document_id: str, *, by: str) -> None:
         """See Store."""
