@@ -13,7 +13,8 @@ GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 GENERATED = {"findings.md", "commands.md", "dependencies.md", "glossary.md", "refusals.md"}
 COMMON = frozenset(
     """
-    AES API ASCII BOM CA CI CPU CR CRL CSP CSS CSV DER DN DNS DTD EC EHLO EOF FR GCM GET HEAD HMAC HTML HTTP HTTPS ID IMAP
+    AES API ASCII BOM CA CI CPU CR CRL CSP CSS CSV DER DN DNS DTD EC EHLO EOF FR GCM
+    GET HEAD HMAC HTML HTTP HTTPS ID IMAP
     IO IP ISO JAR JSON MB MIME MIT NFC OCSP OK OS PATCH PDF PEM PID PNG POST PSC README RFC RSA SAN SASL SHA SMTP SOAP
     SQL SSL SVG TCP TLS TOML TSA UDP UID URI URL URN UTC UTF UUID WAL XML XSD ZIP
     """.split()  # noqa: SIM905 (a list of words reads better as text)
