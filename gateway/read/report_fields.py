@@ -82,8 +82,7 @@ def blocks(part: Message) -> list[Fields]:
 
 def _decoded(payload: list[Message | str], encoding: str) -> str:
     """A report part that was encoded although it must not be (RFC 3464 §2.1): the library read its code as text."""
-    inner = payload[0] if payload else ""
-    raw = inner if isinstance(inner, str) else inner.as_string()
+    raw = "\n".join(one if isinstance(one, str) else one.as_string() for one in payload[:MAX_FIELDS])
     holder = Message()
     holder["Content-Transfer-Encoding"] = encoding
     holder.set_payload(raw.lstrip("\n"))
