@@ -99,6 +99,7 @@ def _read_entry(
     logical_id = entry.element.get("lid", "")
     if not logical_id.startswith("urn:uuid:"):
         yield Problem(UPDATE, f"{entry.label}/@lid", "lid (logicalID) attendu : urn:uuid du document à modifier")
+        return
     if len(links) != 1:
         yield _form(entry.label, f"une association HasMember attendue, {len(links)} trouvée(s)")
         return

@@ -1,13 +1,16 @@
 """TD0.2: does a DMP exist, and may this professional see it (PRPA_IN201307UV02, spec dmp §1.3).
 
 The real list of authorisation codes was not obtained: `VALIDE` was seen, any other value configured here
-is local to the sandbox, and so is the way absence is said (queryResponseCode NF).
+is local to the sandbox, and so is the way absence is said (queryResponseCode NF) and where the business
+errors whose words were seen stand (acknowledgement AE, acknowledgementDetail).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from lxml import etree
 
@@ -16,6 +19,7 @@ from gateway.sandbox.dmp.records import VALID, DmpPatient
 from gateway.sandbox.dmp.soap import SoapFault
 from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.dmp.transactions import Answer, Call
+from gateway.sandbox.dmp.vihf_content import Vihf
 from gateway.sandbox.problems import Problem
 from gateway.sandbox.xml import Element
 
@@ -27,7 +31,17 @@ _INTERACTION = "2.16.840.1.113883.1.6"
 _DMP_DEVICE = "1.2.250.1.213.4.1.1.1"
 _SANDBOX_DEVICE = "1.2.250.1.213.4.1.1.1.2"
 _REASON = ("TEST_EXST", "1.2.250.1.213.1.1.4.11")
-_AUTHORISATION = "1.2.250.1.213.4.1.2.6"
+_AE = "AE"
+# Keyword and its code system, value (the patient's authorisation when empty) and its code system.
+_ATTENTION = (
+    ("AUTORISATION", "1.2.250.1.213.4.1.2.6.1", "", "1.2.250.1.213.4.1.2.6.2"),
+    ("STATUT_MT", "1.2.250.1.213.4.1.2.6.3", "BL", "1.2.250.1.213.4.1.2.6.3"),
+)
+# What the DMP says of the patient's account, each with its code system.
+_OBSERVATIONS = (
+    ("COMPTE_INTERNET_OUVERT", "1.2.250.1.213.4.1.2.9"),
+    ("RATTACHEMENT_ENS", "1.2.250.1.213.4.1.2.3"),
+)
 
 
 class ExistenceTest:
@@ -51,34 +65,47 @@ class ExistenceTest:
         matricule, oid = _check_query(query)
         if (matricule, oid) != (call.vihf.patient.id, call.vihf.patient.oid):
             raise SoapFault("VIHF : resource-id diffère du patient de la requête", "wsse:FailedCheck")
+        refusal = self._business_error(call.vihf)
+        if refusal:
+            fill = partial(self._fill, query=query, patient=None, refusal=refusal)
+            return Answer(f"{HL7}:{RESPONSE}", fill, (f"{_AE} {refusal}",), (matricule,))
         known = self._store.patient(matricule, oid)
         if known is None and self._unknown_patient == "exists":
             known = DmpPatient(matricule, oid, "active", VALID)
         found = known if known is not None and known.status != "absent" else None
-        return Answer(f"{HL7}:{RESPONSE}", lambda body: self._fill(body, query, found))
+        return Answer(f"{HL7}:{RESPONSE}", partial(self._fill, query=query, patient=found), (), (matricule,))
+
+    def _business_error(self, vihf: Vihf) -> str:
+        """Words of the two business errors that were seen; empty when there is none."""
+        if self._store.is_refused(vihf.structure):
+            return "Impossible d'effectuer un test d'existence : Structure introuvable ou Inactive"
+        if vihf.direct and self._store.is_refused(vihf.structure, vihf.name_id):
+            return "PS et Structure non liés"
+        return ""
 
     def refuse(self, call: Call, problems: Sequence[Problem]) -> Answer:  # noqa: ARG002 the protocol's
         """Nothing here answers registry errors."""
         raise SoapFault(problems[0].message, code="env:Receiver")
 
-    def _fill(self, body: Element, query: Element, patient: DmpPatient | None) -> None:
+    def _fill(self, body: Element, query: Element, patient: DmpPatient | None, refusal: str = "") -> None:
         root = etree.SubElement(body, f"{{{HL7}}}{RESPONSE}", {"ITSVersion": "XML_1.0"}, {None: HL7})
-        self._transmission(root, query)
+        self._transmission(root, query, refusal)
         control = _add(root, "controlActProcess", classCode="CACT", moodCode="EVN")
         _add(control, "code", code="PRPA_TE201308UV02", codeSystem=_INTERACTION)
         if patient is not None:
-            _attention(control, "AUTORISATION", patient.authorisation)
+            for keyword, system, value, value_system in _ATTENTION:
+                _attention(control, (keyword, system), (value or patient.authorisation, value_system))
             _subject(control, patient)
         ack = _add(control, "queryAck")
         query_id = query.find(".//h:queryByParameter/h:queryId", _NS)
         assert query_id is not None  # checked before
         _add(ack, "queryId", **{str(k): v for k, v in query_id.attrib.items()})
-        _add(ack, "queryResponseCode", code="OK" if patient is not None else "NF")
+        _add(ack, "queryResponseCode", code=_AE if refusal else "OK" if patient is not None else "NF")
         parameters = query.find(".//h:queryByParameter", _NS)
         assert parameters is not None
         control.append(etree.fromstring(etree.tostring(parameters, with_tail=False)))
 
-    def _transmission(self, root: Element, query: Element) -> None:
+    def _transmission(self, root: Element, query: Element, refusal: str) -> None:
         _add(root, "id", root=_SANDBOX_DEVICE, extension=str(self._randomness.uuid()))
         _add(root, "creationTime", value=_timestamp(self._clock.now()))
         _add(root, "interactionId", root=_INTERACTION, extension=RESPONSE)
@@ -95,11 +122,14 @@ class ExistenceTest:
             device = _add(_add(root, name, typeCode=type_code), "device", classCode="DEV", determinerCode="INSTANCE")
             _add(device, "id", **attributes)
         acknowledgement = _add(root, "acknowledgement")
-        _add(acknowledgement, "typeCode", code="AA")
+        _add(acknowledgement, "typeCode", code=_AE if refusal else "AA")
         identifier = query.find("h:id", _NS)
         assert identifier is not None  # checked before
         target = _add(acknowledgement, "targetMessage")
         _add(target, "id", **{str(k): v for k, v in identifier.attrib.items()})
+        if refusal:
+            detail = _add(acknowledgement, "acknowledgementDetail", typeCode="E")
+            _add(detail, "text").text = refusal
 
 
 def _check_query(query: Element) -> tuple[str, str]:
@@ -112,6 +142,12 @@ def _check_query(query: Element) -> tuple[str, str]:
         if not value or (wanted and value not in wanted):
             expected = " ou ".join(sorted(wanted)) or "une valeur"
             raise SoapFault(f"TD0.2 : {path.replace('h:', '')}/@{attribute} : {expected} attendu")
+    for path, pattern, words in _TEXTS:
+        if not re.fullmatch(pattern, query.findtext(path, "", _NS).strip()):
+            raise SoapFault(f"TD0.2 : {path.replace('h:', '')} : {words} attendu")
+    created = query.find("h:creationTime", _NS)
+    if created is None or not _TIME.fullmatch(created.get("value", "")):
+        raise SoapFault("TD0.2 : creationTime/@value : horodatage HL7 attendu")
     values = query.findall(_PATIENT, _NS)
     if len(values) != 1 or not values[0].get("root") or not values[0].get("extension"):
         raise SoapFault("TD0.2 : un patientIdentifier/value (root, extension) attendu")
@@ -122,6 +158,11 @@ _CONTROL = "h:controlActProcess"
 _QUERY = f"{_CONTROL}/h:queryByParameter"
 # With parameterList (HL7 schema) or without (the notes on the samples name none).
 _PATIENT = f"{_QUERY}//h:patientIdentifier/h:value"
+_TEXTS = (
+    ("h:receiver/h:device/h:softwareName", "DMP", "DMP"),
+    (f"{_QUERY}//h:patientIdentifier/h:semanticsText", r"Patient\.id", "Patient.id"),
+)
+_TIME = re.compile(r"\d{8}(\d{2}(\d{2}(\d{2}(\.\d{1,4})?)?)?)?([+-]\d{4})?")
 _FIXED: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("h:id", "root", frozenset()),
     ("h:creationTime", "value", frozenset()),
@@ -139,19 +180,25 @@ _FIXED: tuple[tuple[str, str, frozenset[str]], ...] = (
 )
 
 
-def _attention(control: Element, keyword: str, value: str) -> None:
+def _attention(control: Element, keyword: tuple[str, str], value: tuple[str, str]) -> None:
     line = _add(control, "attentionLine")
-    _add(line, "keyWordText", code=keyword, codeSystem=f"{_AUTHORISATION}.1").text = keyword
-    _add(line, "value", code=value, codeSystem=f"{_AUTHORISATION}.2")
+    _add(line, "keyWordText", code=keyword[0], codeSystem=keyword[1]).text = keyword[0]
+    _add(line, "value", code=value[0], codeSystem=value[1])
 
 
 def _subject(control: Element, patient: DmpPatient) -> None:
-    """The patient's DMP: its status and identifier, never traits (RG_0320: they may not be reused)."""
+    """The patient's DMP: status and identifier; of the traits (RG_0320: never reused), the usual name it may lack."""
     event = _add(_add(control, "subject", typeCode="SUBJ"), "registrationEvent", classCode="REG", moodCode="EVN")
     _add(event, "statusCode", code="active")
     inside = _add(_add(event, "subject1", typeCode="SBJ"), "patient", classCode="PAT")
     _add(inside, "id", root=patient.oid, extension=patient.matricule)
     _add(inside, "statusCode", code="active" if patient.status == "active" else "terminated")
+    name = _add(_add(inside, "patientPerson", classCode="PSN", determinerCode="INSTANCE"), "name")
+    _add(name, "family", qualifier="SP").text = "NON RENSEIGNE"
+    for code, system in _OBSERVATIONS:
+        observed = _add(_add(inside, "subjectOf2", typeCode="SBJ"), "administrativeObservation", classCode="OBS")
+        _add(observed, "code", code=code, codeSystem=system)
+        _add(observed, "value", value="false")
 
 
 def _add(parent: Element, name: str, /, **attributes: str) -> Element:

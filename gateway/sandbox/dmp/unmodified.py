@@ -71,5 +71,5 @@ def _codes(held: RegistryObject, entry: RegistryObject) -> Iterator[str]:
 
 def _base(entry: RegistryObject) -> list[str]:
     """Confidentiality codes that say nothing of visibility: the CDA's N, R or V."""
-    masks = facts()["mask_codes"]
-    return [code.code for code in entry.codes.get(ebrim.CONFIDENTIALITY, []) if code.code not in masks]
+    scheme = facts()["mask_scheme"]
+    return [code.code for code in entry.codes.get(ebrim.CONFIDENTIALITY, []) if code.scheme != scheme]
