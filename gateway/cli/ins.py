@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +9,11 @@ import typer
 
 from gateway.cli import ins_datamatrix
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator, read_input
+from gateway.cli.ins_input import read_patient, typed_patient
 from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say
 
 if TYPE_CHECKING:
     from gateway.api.ins_results import InsFound, InsVerified
-    from gateway.records.people import Patient
 
 app = typer.Typer(help="INS : contrôler, chercher, vérifier, Datamatrix.", no_args_is_help=True)
 app.add_typer(ins_datamatrix.app, name="datamatrix")
@@ -32,51 +31,6 @@ StatusOption = Annotated[str, typer.Option("--status", help="Statut actuel : PRO
 OidOption = Annotated[str, typer.Option("--oid", help="OID du matricule.")]
 
 TEST_OID = "1.2.250.1.213.1.4.10"
-
-
-def read_patient(file: Path) -> Patient:
-    """The patient of a submission. Raises InputError with the findings, ConfigError when it cannot be read."""
-    from gateway.errors import InputError
-    from gateway.records.level1 import parse_any
-
-    parsed, findings = parse_any(read_input(file))
-    if parsed is None:
-        raise InputError(findings)
-    return parsed.patient
-
-
-def typed_patient(
-    name: str | None, given: list[str] | None, sex: str | None, born: str | None, place: str | None, status: str
-) -> Patient:
-    """A patient from options. Raises InputError (INS-044): an option that is not what it must be."""
-    from gateway.errors import InputError
-    from gateway.findings import error
-    from gateway.records.people import Patient
-
-    values: dict[str, Any] = {
-        "identity_status": status,
-        "birth_family": name,
-        "birth_given": given or [],
-        "first_birth_given": given[0] if given else None,
-        "sex": sex,
-        "birth_date": None if born is None else _day(born),
-        "birth_place_cog": place,
-    }
-    try:
-        return Patient.model_validate(values)
-    except ValueError as fault:
-        places = sorted({str(one["loc"][0]) for one in getattr(fault, "errors", list)()})
-        advice = (
-            "Attendu : --sex F ou M, --birth-date AAAA-MM-JJ, --place 5 caractères, --status PROV, RECUP, VALI, QUAL."
-        )
-        raise InputError([error("INS-044", f"/{place}", "Option mal formée.", advice) for place in places]) from fault
-
-
-def _day(text: str) -> date | str:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return text  # refused with the others
 
 
 @app.command("check")

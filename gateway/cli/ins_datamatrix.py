@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.common import JsonOption, read_input
+from gateway.cli.ins_input import read_patient
 from gateway.cli.output import ATTENTION, print_findings, print_json, print_table
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ def write(
 ) -> None:
     """Dessine le Datamatrix INS du patient d'un document, si son identité est qualifiée."""
     from gateway.api import Gateway
-    from gateway.cli.ins import read_patient
     from gateway.settings import Environment
 
     world = Environment.PRODUCTION if production else Environment.TEST

@@ -32,6 +32,7 @@ def gather(store: Store | None, submission: AnySubmission) -> Background:
     follows, found = lineage.trace(store, submission)
     if isinstance(submission, Level1):
         found += stored.suspicion(store, submission)
+    found += stored.stopped(store, submission)
     return Background(accept.history(store, submission), follows, tuple(found))
 
 

@@ -50,6 +50,15 @@ def suspicion(store: Store, submission: AnySubmission) -> list[Finding]:
     return [warning(reason, "/patient", message, advice, "identitovigilance")]
 
 
+def stopped(store: Store, submission: AnySubmission) -> list[Finding]:
+    """Whether the patient's INS was refused or changed: a warning, every delivery will be held."""
+    if not store.patient_stops([submission.account], patient_key(submission.patient)):
+        return []
+    message = "L'INS de ce patient a été refusé ou a changé : ce document sera retenu."
+    advice = "Corriger l'identité d'après INSi (ins search), ou lever l'arrêt (ins resume)."
+    return [warning("INS-046", "/patient/ins", message, advice, "identitovigilance")]
+
+
 def _plain(text: str) -> str:
     spread = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in spread if char.isalnum())

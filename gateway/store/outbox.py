@@ -17,7 +17,7 @@ from gateway.store import (
     operating,
     reading,
     snapshot,
-    stops,
+    stopping,
 )
 from gateway.store.base import (
     ANY,
@@ -188,19 +188,19 @@ class Outbox(ReceiptOutbox):
 
     def note_access(self, access: Access, patient: str | None = None) -> None:
         """See PatientStore."""
-        stops.note_access(self.core, access, patient)
+        stopping.note_access(self.core, access, patient)
 
     def stop_patient(self, accounts: Sequence[str], patient: str, *, reason: str, by: str) -> Stopped:
         """See PatientStore."""
-        return stops.stop(self.core, accounts, patient, reason, by)
+        return stopping.stop(self.core, accounts, patient, reason, by)
 
     def resume_patient(self, accounts: Sequence[str], patient: str, *, by: str, release: bool) -> tuple[str, ...]:
         """See PatientStore."""
-        return stops.resume(self.core, accounts, patient, by, release)
+        return stopping.resume(self.core, accounts, patient, by, release)
 
     def patient_stops(self, accounts: Sequence[str] = (), patient: str | None = None) -> list[PatientStop]:
         """See PatientStore."""
-        return stops.listing(self.core, accounts, patient)
+        return stopping.listing(self.core, accounts, patient)
 
     def note_dmp(self, access: DmpAccess, patient: str | None = None) -> None:
         """See DmpStore."""

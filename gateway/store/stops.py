@@ -12,19 +12,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import StateError
-from gateway.store import journal
-from gateway.store.states import TRANSITIONS, Event, Transport
+from gateway.store.states import Event, Transport
 
 if TYPE_CHECKING:
-    from gateway.store.core import Core, Work
+    from gateway.store.core import Work
     from gateway.store.database import Row, Transaction
 
 PREFIX = "INS-STOP-"
 """What the reason of every stop begins with."""
-_LEFT = frozenset(
-    {Transport.SENT, Transport.SENDING, Transport.TRANSMITTING, Transport.IN_DOUBT, Transport.HANDED_OVER}
-)
-_WAITING = frozenset(TRANSITIONS[Event.HOLD][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,82 +80,6 @@ class PatientStore(Protocol):
         ...
 
 
-def note_access(core: Core, access: Access, patient: str | None) -> None:
-    """See PatientStore."""
-    from gateway.store.operating import checked_name
-
-    by = checked_name(access.by)
-    pseudonym = None if patient is None else core.vault.pseudonym(access.account, patient)
-    with core.write() as work:
-        work.note(
-            "insi_asked",
-            account=access.account,
-            by=by,
-            kind=journal.code(access.kind),
-            verdict=journal.code(access.outcome),
-            size=access.calls,
-            host=access.host,
-            patient=pseudonym,
-        )
-
-
-def stop(core: Core, accounts: Sequence[str], patient: str, reason: str, by: str) -> Stopped:
-    """See PatientStore. A stop in force takes the new reason."""
-    from gateway.store.operating import checked_name
-
-    by, reason = checked_name(by), journal.code(reason)
-    with core.write() as work:
-        rows = [row for account in accounts for row in _stop_one(core, work, account, patient, reason, by)]
-        held = tuple(row["id"] for row in rows if row["state"] in _WAITING)
-        for row in rows:
-            if row["state"] in _WAITING:
-                work.move(row, Event.HOLD, Transport.HELD, reason=reason, actor=by)
-    waiting = tuple(row["id"] for row in rows if row["state"] == Transport.HELD)
-    return Stopped(held, waiting, tuple(row["id"] for row in rows if row["state"] in _LEFT))
-
-
-def _stop_one(core: Core, work: Work, account: str, patient: str, reason: str, by: str) -> list[Row]:
-    """Note the stop, and give what the patient has in this account."""
-    name = core.vault.pseudonym(account, patient)
-    work.tx.run("patient_stop_put", account=account, patient=name, reason=reason, actor=by, now=work.ms)
-    work.note("patient_stopped", account=account, patient=name, reason=reason, by=by)
-    rows = work.tx.all("deliveries_of_patient", account=account, patient=name)
-    return [row for row in rows if _is_stopped_kind(row)]
-
-
-def resume(core: Core, accounts: Sequence[str], patient: str, by: str, release: bool) -> tuple[str, ...]:
-    """See PatientStore."""
-    from gateway.store.operating import checked_name
-
-    by = checked_name(by)
-    released: list[str] = []
-    with core.write() as work:
-        for account in accounts:
-            name = core.vault.pseudonym(account, patient)
-            if not work.tx.run("patient_stop_delete", account=account, patient=name):
-                continue
-            work.note("patient_resumed", account=account, patient=name, by=by)
-            for row in work.tx.all("deliveries_of_patient", account=account, patient=name) if release else ():
-                if row["state"] == Transport.HELD and str(row["reason"]).startswith(PREFIX) and row["manifest"]:
-                    work.move(row, Event.RELEASE, Transport.PREPARED, due_in=0, actor=by)
-                    released.append(row["id"])
-    return tuple(released)
-
-
-def listing(core: Core, accounts: Sequence[str], patient: str | None) -> list[PatientStop]:
-    """See PatientStore."""
-    from gateway.store.core import from_ms
-
-    names = None if patient is None else {(one, core.vault.pseudonym(one, patient)) for one in accounts}
-    with core.db.read() as tx:
-        rows = tx.all("patient_stops")
-    return [
-        PatientStop(row["account"], row["patient"], row["reason"], row["actor"], from_ms(row["since"]))
-        for row in rows
-        if names is None or (row["account"], row["patient"]) in names
-    ]
-
-
 def reason_for(tx: Transaction, document: str) -> str | None:
     """Why nothing about the patient of this document leaves; None when nothing stops it."""
     row = tx.one("patient_stop_of_document", document=document)
@@ -178,7 +97,7 @@ def caught(work: Work, row: Row, state: Transport, by: str) -> None:
 
 def blocking(tx: Transaction, row: Row) -> str | None:
     """Why this delivery may not leave (a code of a stop); None when it may."""
-    return reason_for(tx, row["document_id"]) if _is_stopped_kind(row) else None
+    return reason_for(tx, row["document_id"]) if carries_document(row) else None
 
 
 def check_not_stopped(tx: Transaction, row: Row) -> None:
@@ -191,6 +110,6 @@ def check_not_stopped(tx: Transaction, row: Row) -> None:
         )
 
 
-def _is_stopped_kind(row: Row) -> bool:
+def carries_document(row: Row) -> bool:
     """Whether the delivery carries the document itself; what withdraws it goes whatever the INS is."""
     return "purpose" not in row.keys() or row["purpose"] == "document"  # noqa: SIM118 (sqlite3.Row)
