@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_a_replaced_document_is_deleted_but_never_approved_again(dmp: Dmp) -> No
 def test_several_documents_in_one_request_all_or_none(dmp: Dmp) -> None:
     drafts = [fed(dmp, mode="DIRECTE")[0] for _ in range(2)]
     targets = [entry_uuid(dmp, draft.document_id) for draft in drafts]
-    unknown = f"urn:uuid:{b.uuid.uuid4()}"
+    unknown = f"urn:uuid:{uuid4()}"
     built = status_change(dmp.draft(mode="DIRECTE"), *targets, unknown)
     assert outcome(send(dmp, built)) == ("UnresolvedReferenceException",)
     assert {one.status for one in dmp.store.documents()} == {"Approved"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from lxml import etree
@@ -61,7 +62,7 @@ def operation(kind: str) -> Callable[[E], None]:
 def twice(root: E) -> None:
     """The copy gets an id of its own: that it has none would be another defect."""
     repeat(LINK)(root)
-    find(root, f"{LINK}[2]").set("id", f"urn:uuid:{b.uuid.uuid4()}")
+    find(root, f"{LINK}[2]").set("id", f"urn:uuid:{uuid4()}")
 
 
 def no_operation(root: E) -> None:
