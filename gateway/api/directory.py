@@ -106,7 +106,7 @@ class DirectoryFace:
     ) -> Recheck:
         """What became of an address that the server refused (5.1.1): same, changed, gone, ask, unknown.
 
-        The API is asked afresh; an imported list counts only if it was made after `since`.
+        The API is asked afresh; a list or an earlier answer counts only if it is younger than `since`.
         """
         return self._directory.recheck(rpps, address, _struct_idnat(structure), since=since)
 

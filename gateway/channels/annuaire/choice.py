@@ -29,13 +29,13 @@ def choose(found: Found, rpps: str, trust: TrustList, structure: str | None = No
         outside = "L'annuaire ne donne que des adresses hors de l'espace de confiance : aucune n'est employée."
         why = outside if person.boxes else "L'annuaire ne donne aucune boîte MSSanté à ce professionnel."
         return _choice(Verdict.NONE, "ANN-203" if person.boxes else "ANN-202", why, found, person)
-    return _among(distinct(trusted, structure), found, person, structure)
+    return _among(trusted, found, person, structure)
 
 
 def _among(boxes: tuple[Box, ...], found: Found, person: Person, structure: str | None) -> Choice:
     here = tuple(box for box in boxes if _is_at(box, structure))
     alone = tuple(box for box in boxes if box.structure is None)
-    kept = here or (alone if structure else ()) or boxes
+    kept = distinct(here or (alone if structure else ()) or boxes)
     if len(kept) > 1:
         why = f"{len(kept)} boîtes possibles : une personne doit choisir."
         return _choice(Verdict.ASK, "ANN-204", why, found, person, kept)
@@ -53,11 +53,11 @@ def _choice(
     return Choice(verdict, code, dated, boxes, found.source, found.at, person)
 
 
-def distinct(boxes: tuple[Box, ...], structure: str | None = None) -> tuple[Box, ...]:
-    """Each address once, best first: the structure's own, then by rank, PER before CAB, then as given."""
+def distinct(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+    """Each address once, best first: by rank where there is one, PER before CAB, then as given."""
 
-    def place(box: Box) -> tuple[bool, int, int]:
-        return (not _is_at(box, structure), box.rank if box.rank is not None else _LAST, _ORDER[box.kind])
+    def place(box: Box) -> tuple[int, int]:
+        return (box.rank if box.rank is not None else _LAST, _ORDER[box.kind])
 
     kept: dict[str, Box] = {}
     for box in sorted(boxes, key=place):
@@ -79,12 +79,12 @@ def stale(code: str, why: str) -> Choice:
 def recheck(choice: Choice, address: str, trust: TrustList, since: datetime | None = None) -> Recheck:
     """What became of a refused `address`, given what the directory now says of its owner.
 
-    `since` is when the server refused it: an imported list made before that proves nothing.
+    `since` is when the server refused it: a list made, or an answer given, before that proves nothing.
     """
     if choice.verdict is Verdict.STALE:
         return Recheck(State.UNKNOWN, choice.why, choice)
-    if choice.source is Source.FILE and since is not None and choice.at is not None and choice.at < since:
-        why = "La liste importée date d'avant ce refus : la mettre à jour (annuaire import --download)."
+    if since is not None and choice.at is not None and choice.at < since:
+        why = "Ce que l'on sait de l'annuaire date d'avant ce refus : le mettre à jour (annuaire import --download)."
         return Recheck(State.UNKNOWN, why, choice)
     listed = choice.person.boxes if choice.person is not None else ()
     if any(box.address.lower() == address.lower() and trust.allows(box.address) for box in listed):

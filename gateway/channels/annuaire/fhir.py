@@ -6,7 +6,7 @@ active counts, and a telecom is a box only if it is an e-mail that carries the M
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,12 +28,12 @@ def resources(bundle: Any, kind: str) -> list[Json]:
     return [resource for resource in entries if resource.get("resourceType") == kind]
 
 
-def organization_ids(roles: list[Json]) -> list[str]:
+def organization_ids(roles: Sequence[Json]) -> list[str]:
     """Technical ids of the structures that active roles refer to, each once, in order."""
     return list(dict.fromkeys(filter(None, (_reference(r, "organization") for r in roles if r.get("active") is True))))
 
 
-def structures(organizations: list[Json]) -> dict[str, Structure]:
+def structures(organizations: Sequence[Json]) -> dict[str, Structure]:
     """Structures by technical id. `Structure.id` is the Struct_IdNat where the directory gives one."""
     return {_text(found.get("id")): _structure(found) for found in organizations}
 
@@ -48,7 +48,7 @@ def _structure(organization: Json) -> Structure:
     )
 
 
-def people(practitioners: list[Json], roles: list[Json], places: Mapping[str, Structure]) -> list[Person]:
+def people(practitioners: Sequence[Json], roles: Sequence[Json], places: Mapping[str, Structure]) -> list[Person]:
     """Active professionals with an RPPS number, one each, with the boxes of their active places of practice first."""
     found: dict[str, Person] = {}
     for practitioner in practitioners:
@@ -80,7 +80,7 @@ def _is_of(role: Json, practitioner: Json) -> bool:
     return bool(practitioner.get("id")) and _reference(role, "practitioner") == practitioner.get("id")
 
 
-def _person(rpps: str, practitioner: Json, roles: list[Json], places: Mapping[str, Structure]) -> Person:
+def _person(rpps: str, practitioner: Json, roles: Sequence[Json], places: Mapping[str, Structure]) -> Person:
     name = next(_dicts(practitioner.get("name")), {})
     code, label = _qualification(practitioner, _PROFESSION)
     where = [places.get(_reference(role, "organization"), Structure()) for role in roles]

@@ -26,7 +26,7 @@ CREATE TABLE box (
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 INDEXES = """
-CREATE INDEX box_rpps ON box (rpps) WHERE rpps <> '';
+CREATE INDEX box_rpps ON box (rpps);
 CREATE INDEX box_address ON box (address);
 CREATE INDEX box_name ON box (name_key, town_key);
 CREATE INDEX box_town ON box (town_key, profession);
