@@ -37,7 +37,10 @@ from gateway.views import (
 if TYPE_CHECKING:
     from gateway.api.ins import InsOffice
     from gateway.api.journal import Journal
+    from gateway.api.sessions import Sessions
+    from gateway.api.traces import Traces
     from gateway.audit.report import Report as Verification
+    from gateway.channels.tokens import TokenSource
     from gateway.engine.events import Subscriber
     from gateway.store.base import Action, Destination
 
@@ -52,13 +55,17 @@ class Gateway(Machinery):
         *,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
+        tokens: TokenSource | None = None,
     ) -> Self:
         """The gateway of a configuration (a file, loaded settings, or the file that the environment names).
+
+        `tokens` gives the access tokens of accounts with `auth = "xoauth2"` (account id -> token), in place of their
+        `token_command`; it raises `SessionNeeded` when only a person can renew the session.
 
         Raises ConfigError, StoreError.
         """
         settings = config if isinstance(config, Settings) else load(Path(config) if config else None)
-        gateway = cls(settings, clock=clock, randomness=randomness)
+        gateway = cls(settings, clock=clock, randomness=randomness, tokens=tokens)
         _ = gateway.store
         return gateway
 
@@ -170,6 +177,20 @@ class Gateway(Machinery):
 
         return InsOffice(self)
 
+    @cached_property
+    def traces(self) -> Traces:
+        """What was said with the servers, in codes."""
+        from gateway.api.traces import Traces
+
+        return Traces(self)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Who may send unattended, and the word that a person has logged in again."""
+        from gateway.api.sessions import Sessions
+
+        return Sessions(self)
+
     # ----------------------------------------------------------------------------------------- deliveries
 
     def deliveries(
@@ -269,12 +290,6 @@ class Gateway(Machinery):
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every DeliveryEvent of the workers that this gateway runs."""
         self._subscribers.append(subscriber)
-
-    def wake(self) -> None:
-        """Tell a running worker of this process that something is due now. Safe from any thread."""
-        if self._running is not None:
-            loop, worker = self._running
-            loop.call_soon_threadsafe(worker.wake)
 
     # -------------------------------------------------------------------------------------------- journal
 

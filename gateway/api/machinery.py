@@ -16,8 +16,11 @@ from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Setti
 if TYPE_CHECKING:
     from gateway.api.directory import DirectoryFace
     from gateway.channels.outcome import Channel
+    from gateway.channels.tokens import TokenSource
     from gateway.engine.background import Background
     from gateway.engine.events import DeliveryEvent, Subscriber
+    from gateway.engine.traces import TraceLog
+    from gateway.engine.ways import Wiring
     from gateway.engine.worker import Worker
     from gateway.pipeline import Prepared, World
     from gateway.store.base import Store
@@ -27,9 +30,15 @@ class Machinery:
     """The parts behind every face of a gateway. Faces use it; it offers nothing to users."""
 
     def __init__(
-        self, settings: Settings | None, *, clock: Clock | None = None, randomness: Randomness | None = None
+        self,
+        settings: Settings | None,
+        *,
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+        tokens: TokenSource | None = None,
     ) -> None:
         self._settings = settings
+        self._tokens = tokens
         self.clock: Clock = clock or SystemClock()
         self.randomness: Randomness = randomness or SystemRandomness()
         self._subscribers: list[Subscriber] = []
@@ -86,6 +95,27 @@ class Machinery:
 
         return DirectoryFace(self)
 
+    @cached_property
+    def token_source(self) -> TokenSource | None:
+        """Who gives access tokens: the calling program, else the accounts' `token_command`."""
+        from gateway.channels import tokens
+
+        return tokens.source(self.settings, self._tokens)
+
+    @cached_property
+    def trace_log(self) -> TraceLog:
+        """Where every exchange with a server is noted."""
+        from gateway.engine.traces import TraceLog
+
+        return TraceLog(self.settings.traces_folder, self.settings.traces.keep_days, self.clock)
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """What every channel is given."""
+        from gateway.engine.ways import Wiring
+
+        return Wiring(self.clock, self.randomness, self.world.trust, self.token_source, self.trace_log)
+
     def _account(self, submission: AnySubmission) -> AccountSettings | None:
         if self._settings is None:
             from gateway.identity.roots import environment_of
@@ -127,9 +157,10 @@ class Machinery:
 
     def _worker(self) -> Worker:
         from gateway.engine.events import log_event
+        from gateway.engine.sessions import SessionWatch
         from gateway.engine.worker import Worker
 
-        return Worker(
+        worker = Worker(
             self.store,
             self._channel,
             clock=self.clock,
@@ -137,6 +168,14 @@ class Machinery:
             settings=self.settings,
             subscribers=(log_event, self._tell),
         )
+        worker.watch_sessions(SessionWatch(self.store, self.settings, self.token_source, self.clock))
+        return worker
+
+    def wake(self) -> None:
+        """Tell a running worker of this process that something is due now. Safe from any thread."""
+        if self._running is not None:
+            loop, worker = self._running
+            loop.call_soon_threadsafe(worker.wake)
 
     def _tell(self, event: DeliveryEvent) -> None:
         for subscriber in self._subscribers:
@@ -145,4 +184,4 @@ class Machinery:
     def _channel(self, account_id: str, channel: str) -> Channel:
         from gateway.engine.ways import open_way
 
-        return open_way(self.settings, self.world.trust, account_id, channel, clock=self.clock, ids=self.randomness)
+        return open_way(self.settings, account_id, channel, self.wiring)

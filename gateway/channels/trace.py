@@ -23,6 +23,8 @@ _DELIVERY: ContextVar[str] = ContextVar("traced_delivery", default="")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z0-9./_-]{0,39}(?: [A-Za-z][A-Za-z0-9./_-]{0,39})?")
 _REPLY = re.compile(r"(?:[A-Z]{2,5} )?\d{1,3}(?: \d\.\d{1,3}\.\d{1,3})?|[A-Za-z][A-Za-z0-9-]{0,39}")
 _LONG_NUMBER = re.compile(r"\d{6}")
+CANCELLED = "CANCELLED"
+"""Reply of a request that we gave up before there was one."""
 UNSAID = "?"
 """Stands for a request or reply that is no plain word or code, and so is not written down."""
 
@@ -95,7 +97,7 @@ def _safe(text: str, allowed: re.Pattern[str]) -> str:
     return text if allowed.fullmatch(text) and not _LONG_NUMBER.search(text) else UNSAID
 
 
-def _discard(_trace: Trace) -> None:
+def discard(_trace: Trace) -> None:
     """Nobody listens."""
 
 
@@ -103,7 +105,7 @@ def _discard(_trace: Trace) -> None:
 class Tracer:
     """Makes the traces of one account on one server."""
 
-    sink: TraceSink = _discard
+    sink: TraceSink = discard
     clock: Clock = field(default_factory=SystemClock)
     account: str = ""
     author: str = ""

@@ -20,6 +20,8 @@ from gateway.cli import (
     queue,
     run,
     sandbox,
+    session,
+    traces,
     validate,
 )
 from gateway.cli.output import exit_status, print_json, say
@@ -37,6 +39,8 @@ documents.register(app)
 run.register(app)
 app.add_typer(queue.app, name="queue")
 app.add_typer(journal.app, name="journal")
+app.add_typer(session.app, name="session")
+app.add_typer(traces.app, name="traces")
 sandbox.register(app)
 demo.register(app)
 doctor.register(app)

@@ -36,12 +36,18 @@ def list_(
 
 
 @app.command("show")
-def show(delivery: IdArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def show(
+    delivery: IdArgument,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    with_trace: Annotated[bool, typer.Option("--trace", help="Montrer aussi chaque échange avec le serveur.")] = False,
+) -> None:
     """Montre un envoi : ses essais, les réponses du serveur, ce que des personnes ont décidé."""
     with open_gateway(config) as gateway:
         detail = gateway.delivery(delivery)
+        exchanges = gateway.traces.of_delivery(delivery) if with_trace else []
     if as_json:
-        print_json(detail.as_dict())
+        print_json({**detail.as_dict(), "traces": exchanges} if with_trace else detail.as_dict())
         return
     _table([detail.view])
     print_table(
@@ -64,6 +70,10 @@ def show(delivery: IdArgument, config: ConfigOption = None, as_json: JsonOption 
     if detail.notes:
         rows = [(n["at"], n["action"], n["actor"], n["text"]) for n in detail.notes]
         print_table(("quand", "action", "qui", "pourquoi"), rows, title="décisions")
+    if with_trace:
+        from gateway.cli.traces import show as show_traces
+
+        show_traces(exchanges)
 
 
 @app.command("retry")

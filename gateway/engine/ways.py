@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from gateway.channels.trace import Tracer, discard
 from gateway.errors import ConfigError
 
 if TYPE_CHECKING:
+    from gateway.channels.mssante.xoauth2 import Login
     from gateway.channels.outcome import Channel
+    from gateway.channels.tokens import TokenSource
+    from gateway.channels.trace import TraceSink
     from gateway.clock import Clock, Randomness
     from gateway.rules.trust_space import TrustList
-    from gateway.settings import Settings
+    from gateway.settings import AccountSettings, Settings
 
 
-def open_way(
-    settings: Settings, trust: TrustList | None, account_id: str, channel: str, *, clock: Clock, ids: Randomness
-) -> Channel:
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What every channel of a gateway is given: time, chance, the trust space, who gives tokens, who keeps traces."""
+
+    clock: Clock
+    ids: Randomness
+    trust: TrustList | None = None
+    tokens: TokenSource | None = None
+    traces: TraceSink = discard
+
+    def tracer(self, account: AccountSettings, channel: str, host: str) -> Tracer:
+        """What makes the traces of an account on a server."""
+        return Tracer(self.traces, self.clock, account.id, account.rpps, channel, host)
+
+
+def open_way(settings: Settings, account_id: str, channel: str, wiring: Wiring) -> Channel:
     """Open a channel. Raises ConfigError: CFG-012 no such account any more, CFG-013 no such channel any more."""
     from gateway import pipeline
 
@@ -25,9 +44,26 @@ def open_way(
     if channel == "dmp" and account.dmp is not None:
         from gateway.channels.dmp import DmpChannel
 
-        return DmpChannel(account.dmp, device=account.oid_root, clock=clock, ids=ids, software=pipeline.SOFTWARE)
-    if channel == "mssante" and account.smtp is not None and trust is not None:
+        tracer = wiring.tracer(account, "dmp", urlsplit(account.dmp.url).hostname or "")
+        names = {"device": account.oid_root, "software": pipeline.SOFTWARE}
+        return DmpChannel(account.dmp, clock=wiring.clock, ids=wiring.ids, tracer=tracer, **names)
+    if channel == "mssante" and account.smtp is not None and wiring.trust is not None:
         from gateway.channels.mssante import MssanteChannel
 
-        return MssanteChannel(account.smtp, trust)
+        tracer = wiring.tracer(account, "smtp", account.smtp.host)
+        return MssanteChannel(
+            account.smtp,
+            wiring.trust,
+            login=_login(account, wiring.tokens),
+            tracer=tracer,
+        )
     raise ConfigError("CFG-013", f"Le compte {account_id} n'a plus de canal {channel} configuré.")
+
+
+def _login(account: AccountSettings, source: TokenSource | None) -> Login | None:
+    from gateway.channels import tokens
+    from gateway.channels.mssante.xoauth2 import Login
+
+    if source is None:
+        return None
+    return Login(account.mailbox, lambda: tokens.afetch(source, account.id, account.token_timeout))

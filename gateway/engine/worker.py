@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gateway import platform
+from gateway.channels import trace
 from gateway.channels.outcome import Verdict
 from gateway.engine import recover, retry
 from gateway.engine.breaker import Breaker
 from gateway.engine.events import DeliveryEvent, Publisher, Subscriber, log_event
 from gateway.engine.flight import Crew, Flight
+from gateway.engine.sessions import SessionWatch
 from gateway.errors import StoreError
 from gateway.store.base import Claim, Wanted
 from gateway.store.states import Transport
@@ -76,9 +78,14 @@ class Worker:
         self._publisher = Publisher(subscribers)
         self._crew = Crew(store, randomness, settings.retry, self._transmitted)
         self._lanes = self._make_lanes(accounts)
+        self._sessions = SessionWatch(store, settings, None, clock)
         self._owned: set[str] = set()
         self._wake = asyncio.Event()
         self._recovered_at = float("-inf")
+
+    def watch_sessions(self, sessions: SessionWatch) -> None:
+        """Look out for sessions that deliveries wait for, from the next run on."""
+        self._sessions = sessions
 
     def wake(self) -> None:
         """Something may be due: look now. From another thread, use `call_soon_threadsafe`."""
@@ -98,6 +105,7 @@ class Worker:
         """
         with self._roles():
             now, made, claimed, flying = self._clock.now(), 0, 0, True
+            await self._open_sessions()
             try:
                 # A lane that was full while it was swept may be free by now: only a sweep of empty lanes ends this.
                 while flying or claimed:
@@ -130,6 +138,7 @@ class Worker:
         self._wake.clear()
         try:
             await self._recover_now_and_then()
+            await self._open_sessions()
             await self._sweep(None)
             pause = await self._pause()
         except StoreError as fault:  # a full disk, a busy database: wait and try again, nothing is lost
@@ -200,7 +209,8 @@ class Worker:
 
     async def _fly(self, lane: Lane, flight: Flight) -> None:
         started = self._clock.elapsed()
-        result, taken = await flight.run()
+        with trace.about(flight.claim.delivery_id):
+            result, taken = await flight.run()
         if flight.outcome is not None and lane.breaker.note(not _host_failed(flight.outcome.verdict, result.reason)):
             self._publish_lane(lane, "breaker_opened" if lane.breaker.open else "breaker_closed", result.reason)
         self._publish(
@@ -214,6 +224,8 @@ class Worker:
         )
         if taken and result.pause:
             self._publish_lane(lane, "paused", result.reason)
+        if taken and result.state is Transport.WAITING_FOR_SESSION and self._sessions.is_news(lane.account, lane.channel):
+            self._publish_lane(lane, "session_wanted", result.reason)
 
     async def _land(self) -> None:
         """Give back what has not left yet, wait for what has."""
@@ -268,6 +280,10 @@ class Worker:
     def _resume(self) -> None:
         for account, channel in recover.resume_misconfigured(self._store, sorted(self._owned)):
             self._publisher.publish(DeliveryEvent(self._clock.now(), "resumed", account, channel))
+
+    async def _open_sessions(self) -> None:
+        for account, channel in await self._sessions.opened(self._owned):
+            self._publisher.publish(DeliveryEvent(self._clock.now(), "session_open", account, channel))
 
     # --------------------------------------------------------------------------------------------- events
 

@@ -179,9 +179,7 @@ def test_a_worker_killed_while_transmitting(practice: Practice, left: bool) -> N
             if not left:
                 raise DiedError("LEA-001", "mort")
 
-        way = open_way(
-            gateway.settings, gateway.world.trust, ACCOUNT, "dmp", clock=gateway.clock, ids=gateway.randomness
-        )
+        way = open_way(gateway.settings, ACCOUNT, "dmp", gateway.wiring)
         try:
             outcome = await way.send(package_of(claim), mark)
             assert outcome.verdict is Verdict.ACCEPTED

@@ -13,6 +13,7 @@ from gateway.channels.dmp import answers, classify
 from gateway.channels.dmp.http import Exchange, HttpAnswer, HttpClient
 from gateway.channels.outcome import Outcome, Verdict
 from gateway.channels.tls import client_context
+from gateway.channels.trace import CANCELLED, Tracer
 from gateway.clock import Clock, Randomness
 from gateway.errors import ConfigError
 from gateway.package import vihf
@@ -51,8 +52,11 @@ class DmpLink:
     The authentication certificate is that of `settings.tls`, the signature certificate another one (spec dmp §1.1).
     """
 
-    def __init__(self, settings: DmpSettings, *, clock: Clock, ids: Randomness, software: str) -> None:
+    def __init__(
+        self, settings: DmpSettings, *, clock: Clock, ids: Randomness, software: str, tracer: Tracer | None = None
+    ) -> None:
         self.settings = settings
+        self.tracer = tracer or Tracer(clock=clock)
         self.clock = clock
         self.ids = ids
         self.host = urlsplit(settings.url).hostname or settings.url
@@ -117,6 +121,18 @@ class DmpLink:
         `fed`: the request changes something there, so a lost answer is a doubt. `large`: the answer may bring documents
         of so many bytes each in parts of its own.
         """
+        with self.tracer.action("feed" if fed else "ask") as steps:
+            started, reply = steps.started(), CANCELLED
+            try:
+                answer = await self._post(ready, envelope, body, fed=fed, large=large)
+                reply = f"HTTP {answer.status}" if isinstance(answer, HttpAnswer) else answer.reason
+            finally:
+                steps.note(f"POST {envelope.to.rpartition('/')[2]}", reply, started)
+        return answer
+
+    async def _post(
+        self, ready: Ready, envelope: Envelope, body: HttpBody, *, fed: bool, large: int | None
+    ) -> HttpAnswer | Outcome:
         import httpx2
 
         exchange = Exchange()

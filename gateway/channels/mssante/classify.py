@@ -78,7 +78,7 @@ def auth_refused(fault: AuthRefusedError, host: str) -> Outcome:
     """
     reply = Reply(fault.code, str(fault.message))
     text = " ".join(str(part) for part in (fault.code, reply.status, fault.status) if part)
-    if 400 <= fault.code < 500 and fault.code != 432:  # 454 4.7.0: the operator's own check is out of order
+    if fault.code < 500 and fault.code != 432:  # 454 4.7.0: the operator's own check is out of order
         return Outcome(Verdict.TRANSIENT, "MSS-AUTH-LATER", text, host=host)
     if fault.token_at_fault:
         return Outcome(Verdict.SESSION, "MSS-SESSION-REFUSED", text, host=host)

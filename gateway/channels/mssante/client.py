@@ -13,7 +13,7 @@ import aiosmtplib
 
 from gateway.channels.mssante import classify
 from gateway.channels.mssante.smtp_errors import InjectedError
-from gateway.channels.trace import Steps
+from gateway.channels.trace import CANCELLED, Steps
 
 _COMMANDS = frozenset({b"EHLO", b"HELO", b"AUTH", b"MAIL", b"RCPT", b"DATA", b"RSET", b"QUIT"})
 _ONE_REPLY = re.compile(rb"(?:\d{3}-[^\n]*\n)*\d{3}(?:[ \r][^\n]*)?\n")
@@ -110,4 +110,4 @@ def _failure(fault: BaseException) -> str:
         return _code(fault.code, str(fault.message))
     if isinstance(fault, Exception):
         return classify.failed(fault, "").reason.removeprefix("MSS-")
-    return "CANCELLED"
+    return CANCELLED
