@@ -78,7 +78,10 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """A delivery as faces show it: transport (what we did) and receipt (what the other side confirmed)."""
+    """A delivery as faces show it: transport (what we did) and receipt (what the other side confirmed).
+
+    `purpose`: document, retraction, deletion or recall. `succeeds` is the delivery whose place this one took.
+    """
 
     id: str
     document_id: str
@@ -93,6 +96,9 @@ class DeliveryView:
     reference: str | None
     due_at: datetime | None
     changed_at: datetime
+    purpose: str = "document"
+    succeeds: str | None = None
+    succeeded_by: str | None = None
 
     @property
     def label(self) -> str:
@@ -119,6 +125,7 @@ class DocumentView:
     deliveries: tuple[DeliveryView, ...]
     replaces: str | None = None
     replaced_by: str | None = None
+    withdrawn_at: datetime | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -130,6 +137,7 @@ class DocumentView:
             "accepted_at": self.accepted_at.isoformat(),
             "replaces": self.replaces,
             "replaced_by": self.replaced_by,
+            "withdrawn_at": self.withdrawn_at.isoformat() if self.withdrawn_at else None,
             "deliveries": [d.as_dict() for d in self.deliveries],
         }
 
@@ -163,6 +171,9 @@ def delivery_view(row: DeliveryRow) -> DeliveryView:
         reference=row.reference,
         due_at=row.due_at,
         changed_at=row.changed_at,
+        purpose=row.purpose,
+        succeeds=row.succeeds,
+        succeeded_by=row.succeeded_by,
     )
 
 
@@ -171,7 +182,15 @@ def document_view(row: DocumentRow, deliveries: list[DeliveryRow]) -> DocumentVi
     ordered = sorted(deliveries, key=lambda d: row.delivery_ids.index(d.id))
     views = tuple(delivery_view(d) for d in ordered)
     return DocumentView(
-        row.id, row.account, row.kind, row.document_type, row.accepted_at, views, row.replaces, row.replaced_by
+        row.id,
+        row.account,
+        row.kind,
+        row.document_type,
+        row.accepted_at,
+        views,
+        row.replaces,
+        row.replaced_by,
+        row.withdrawn.at if row.withdrawn is not None else None,
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from gateway import resources
 
 _UNDER_WAY = frozenset({"prepared", "sending", "transmitting", "retry", "held"})
+_CLOSED = frozenset({"handed_over", "superseded", "cancelled"})
+"""States in which a person has decided already: what a receipt says there is shown, and asks for nothing."""
 _STATUS = re.compile(r"((?:MSS|DMP-HTTP)-)(\d{3})(?:-|$)")
 
 
@@ -38,7 +40,7 @@ def receipt(code: str) -> str:
 def advice(transport_code: str, receipt_code: str, reason: str | None) -> str:
     """What the practice has to do; empty when nothing."""
     table = words()
-    if receipt_code in table["receipt_next"]:
+    if receipt_code in table["receipt_next"] and transport_code not in _CLOSED:
         return str(table["receipt_next"][receipt_code])
     if transport_code in {"sent", "handed_over", "superseded", "cancelled"}:
         return ""
@@ -105,6 +107,11 @@ def receipt_says_not_patient(reason: str | None) -> bool:
     return bool(_receipt_row(reason).get("not_patient"))
 
 
+def about_address(reason: str | None) -> bool:
+    """Whether a refusal is about the address: the directory may know another one."""
+    return (reason or "").upper().replace(".", "-") in words()["address"]["reasons"]
+
+
 def asks(reason: str | None) -> bool:
     """Whether a reason asks for a person although the delivery is not at an end."""
     return reason in words()["asking"]["reasons"]
@@ -113,7 +120,7 @@ def asks(reason: str | None) -> bool:
 def needs_person(transport_code: str, receipt_code: str, reason: str | None) -> bool:
     """Whether nothing more happens until somebody acts."""
     table = words()
-    if receipt_code in table["receipt_next"] or asks(reason):
+    if (receipt_code in table["receipt_next"] and transport_code not in _CLOSED) or asks(reason):
         return True
     if transport_code == "impossible" and reason in table["closed"]["reasons"]:
         return False

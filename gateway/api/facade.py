@@ -37,8 +37,10 @@ from gateway.views import (
 if TYPE_CHECKING:
     from gateway.api.ins import InsOffice
     from gateway.api.journal import Journal
+    from gateway.api.linked import Linked, Linking
     from gateway.api.sessions import Sessions
     from gateway.api.traces import Traces
+    from gateway.api.withdrawals import WithdrawalView
     from gateway.audit.report import Report as Verification
     from gateway.channels.tokens import TokenSource
     from gateway.engine.events import Subscriber
@@ -241,6 +243,21 @@ class Gateway(Machinery):
         It counts as done by that person, never as electronically proven.
         """
         return self._act(delivery_id, "handed", by, reason, means, at)
+
+    @cached_property
+    def linked(self) -> Linked:
+        """Another way for a document, its withdrawal, its handing over on paper."""
+        from gateway.api.linked import Linked
+
+        return Linked(self)
+
+    def readdress(self, delivery_id: str, *, to: str, by: str, reason: str, name: str | None = None) -> Linking:
+        """`linked.readdress`: the same document to another box of the same doctor."""
+        return self.linked.readdress(delivery_id, to=to, by=by, reason=reason, name=name)
+
+    def withdraw(self, document_id: str, *, reason: str, by: str, note: str) -> WithdrawalView:
+        """`linked.withdraw`: take a document back, all its versions, from everywhere."""
+        return self.linked.withdraw(document_id, reason=reason, by=by, note=note)
 
     def _act(
         self,

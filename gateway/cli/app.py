@@ -16,6 +16,7 @@ from gateway.cli import (
     ins,
     inspect,
     journal,
+    linked,
     mapping,
     queue,
     run,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 documents.register(app)
 run.register(app)
+linked.register(queue.app, app)
 app.add_typer(queue.app, name="queue")
 app.add_typer(journal.app, name="journal")
 app.add_typer(session.app, name="session")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gateway.cli import linked
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, ReasonOption, open_gateway, operator
-from gateway.cli.output import print_json, print_table
+from gateway.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from gateway.views import DeliveryView
 
 app = typer.Typer(help="Voir et piloter les envois.", no_args_is_help=True)
 IdArgument = Annotated[str, typer.Argument(metavar="ENVOI", help="Identifiant de l'envoi (queue list).")]
-Means = Literal["main_propre", "courrier", "sip", "autre"]
+Means = Literal["main_propre", "courrier", "telephone", "sip", "autre"]
+AtOption = Annotated[
+    datetime | None,
+    typer.Option("--at", formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d"], help="Quand (heure locale) ; par défaut maintenant."),
+]
 
 
 @app.command("list")
@@ -45,11 +51,16 @@ def show(
     """Montre un envoi : ses essais, les réponses du serveur, ce que des personnes ont décidé."""
     with open_gateway(config) as gateway:
         detail = gateway.delivery(delivery)
+        suggestion = gateway.linked.suggestion(delivery)
         exchanges = gateway.traces.of_delivery(delivery) if with_trace else []
     if as_json:
-        print_json({**detail.as_dict(), "traces": exchanges} if with_trace else detail.as_dict())
+        shown = {**detail.as_dict(), "suggestion": None if suggestion is None else suggestion.as_dict()}
+        print_json({**shown, "traces": exchanges} if with_trace else shown)
         return
     _table([detail.view])
+    if detail.view.succeeded_by or detail.view.succeeds:
+        say(f"remplacé par : {detail.view.succeeded_by or '-'} ; remplace : {detail.view.succeeds or '-'}")
+    linked.suggested(suggestion)
     print_table(
         ("essai", "début", "données parties", "fin", "verdict", "motif", "réponse", "référence"),
         [
@@ -136,13 +147,15 @@ def handed(
     delivery: IdArgument,
     means: Annotated[Means, typer.Option("--means", help="Comment le document a été remis.")],
     reason: ReasonOption,
+    at: AtOption = None,
     by: ByOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Déclare qu'une personne a remis le document autrement."""
+    """Déclare qu'une personne a remis le document autrement (ou prévenu le destinataire)."""
+    when = None if at is None else at.astimezone()
     with open_gateway(config) as gateway:
-        _done(gateway.handed(delivery, by=operator(by), reason=reason, means=means), as_json)
+        _done(gateway.handed(delivery, by=operator(by), reason=reason, means=means, at=when), as_json)
 
 
 def _done(view: DeliveryView, as_json: bool) -> None:

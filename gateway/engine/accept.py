@@ -100,7 +100,7 @@ def request(prepared: Prepared) -> AcceptRequest:
 def history(store: Store, submission: AnySubmission) -> EpisodeHistory | None:
     """What the store knows of this patient's episodes, from documents accepted before this one.
 
-    None when it knows nothing. Erased documents count no more.
+    None when it knows nothing. Erased and withdrawn documents count no more.
     """
     if submission.access is None:
         return None
@@ -108,7 +108,7 @@ def history(store: Store, submission: AnySubmission) -> EpisodeHistory | None:
     found = [
         (row, old, old.access.episode)
         for row in earlier
-        if (old := stored.submission(store, row)) is not None and old.access is not None
+        if row.withdrawn is None and (old := stored.submission(store, row)) is not None and old.access is not None
     ]
     if not found:
         return None

@@ -69,6 +69,9 @@ def _refusals(store: Store, row: DocumentRow, submission: AnySubmission) -> list
     if row.kind != submission.document.kind:
         advice = "Un bilan ne remplace qu'un bilan, un compte rendu qu'un compte rendu."
         found.append(error("DOC-RPL-KIND", _PATH, "Le document à remplacer est d'une autre nature.", advice))
+    if row.withdrawn is not None:
+        advice = "Confier le bon document comme un nouveau document, sans « replaces »."
+        found.append(error("DOC-RPL-WITHDRAWN", _PATH, "Le document à remplacer a été annulé.", advice))
     if row.replaced_by is not None:
         advice = "Corriger la dernière version : donner son identifiant dans « replaces »."
         message = f"Ce document a déjà été remplacé par {row.replaced_by}."
@@ -112,7 +115,8 @@ class _Version:
 
     def deliveries(self) -> list[DeliveryDetail]:
         """Every delivery with its attempts."""
-        return [self._store.delivery(one) for one in self.row.delivery_ids]
+        found = [self._store.delivery(one) for one in self.row.delivery_ids]
+        return [one for one in found if one.row.purpose == "document"]
 
     def context(self, delivery: str) -> bytes | None:
         """The send context of a delivery."""

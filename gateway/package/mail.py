@@ -6,23 +6,20 @@ decided here. The tests parse it back with the standard library. Rules: MSSanté
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from email.header import Header as EncodedHeader
 from email.utils import format_datetime
 from functools import cache
-from urllib.parse import quote
+from typing import Any
 
 from gateway.clock import Randomness
 from gateway.document.model import Addressee, ClinicalDocument, Header, PatientIdentity
 from gateway.errors import PackageError
 from gateway.identity.ins import patient_mailbox
 from gateway.package import xds
+from gateway.package.mime import UNSAFE, assemble, attachment, checked, display_name, encode_base64, line, text_part
 from gateway.package.text import ascii_only, file_field
 from gateway.package.types import MailContext, Package, Part
 from gateway.records.people import Ins
@@ -33,9 +30,6 @@ _LABEL_SIZE = 40  # ECO.2.1.3, ECO.2.1.6: the document type is cut there
 CORRECTION = "[Annule et remplace] "
 """Before the subject of a mail that replaces another (AMBU.MSS/va1.02 asks for the mention, not for its place)."""
 _HIDDEN = frozenset({"INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"})
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
-_ADDRESS = re.compile(r"[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]+@[A-Za-z0-9.-]+")
-_CRLF = b"\r\n"
 
 Recipient = Addressee | PatientIdentity
 
@@ -68,13 +62,13 @@ def mail_package(
     headers = _headers(
         document.header, recipient, account, _Envelope(to, message_id, _replaced(document.header, to)), now
     )
-    attachment = pdf_name(document.header)
+    name = pdf_name(document.header)
     parts = (
-        _text_part(_body(document.header, recipient, account, attachment)),
-        _attachment("application/zip", "IHE_XDM.ZIP", xdm),
-        _attachment("application/pdf", attachment, pdf),
+        text_part(_body(document.header, recipient, account, name)),
+        attachment("application/zip", "IHE_XDM.ZIP", xdm),
+        attachment("application/pdf", name, pdf),
     )
-    data = _assemble(headers, boundary, parts)
+    data = assemble(headers, boundary, parts)
     context = MailContext(account.mailbox, to, message_id, envid, document.header.id)
     return Package((Part("message", "message/rfc822", data),), context)
 
@@ -85,7 +79,7 @@ def address_of(document: ClinicalDocument, recipient: Recipient) -> str:
         return _patient_address(document.header, recipient)
     for telecom in recipient.professional.telecoms:
         if telecom.mssante:
-            return _checked(telecom.value.removeprefix("mailto:"))
+            return checked(telecom.value.removeprefix("mailto:"))
     raise PackageError(
         "PKG-003",
         "Ce destinataire n'a pas d'adresse MSSanté.",
@@ -102,13 +96,7 @@ def _patient_address(header: Header, patient: PatientIdentity) -> str:
         )
     if patient.ins is None:
         raise xds.no_ins()
-    return _checked(patient_mailbox(Ins(matricule=patient.ins.extension, oid=patient.ins.root)))
-
-
-def _checked(address: str) -> str:
-    if not _ADDRESS.fullmatch(address):
-        raise PackageError("PKG-003", "L'adresse MSSanté du destinataire n'est pas une adresse valable.")
-    return address
+    return checked(patient_mailbox(Ins(matricule=patient.ins.extension, oid=patient.ins.root)))
 
 
 def subject(header: Header) -> str:
@@ -155,96 +143,51 @@ def _replaced(header: Header, to: str) -> str | None:
 def _headers(
     header: Header, recipient: Recipient, account: AccountSettings, envelope: _Envelope, now: datetime
 ) -> Iterator[bytes]:
-    sender = _checked(account.mailbox)
-    yield _line("From", f"{_display_name(account.display_name)} <{sender}>")
-    yield _line("To", envelope.to)
-    yield _line("Subject", (CORRECTION if envelope.replaced else "") + subject(header))
-    yield _line("Date", format_datetime(now))
-    yield _line("Message-ID", envelope.message_id)
+    sender = checked(account.mailbox)
+    yield line("From", f"{display_name(account.display_name)} <{sender}>")
+    yield line("To", envelope.to)
+    yield line("Subject", (CORRECTION if envelope.replaced else "") + subject(header))
+    yield line("Date", format_datetime(now))
+    yield line("Message-ID", envelope.message_id)
     if envelope.replaced is not None:
-        yield _line("In-Reply-To", envelope.replaced)
-        yield _line("References", envelope.replaced)
-    yield _line("Disposition-Notification-To", sender)
-    yield _line("X-MSS-CODECDA", header.type.code)
-    yield _line("X-MSS-INS", "O" if header.patient.ins is not None else "N")
-    yield _line("X-MSS-NIL", account.nil)
+        yield line("In-Reply-To", envelope.replaced)
+        yield line("References", envelope.replaced)
+    yield line("Disposition-Notification-To", sender)
+    yield line("X-MSS-CODECDA", header.type.code)
+    yield line("X-MSS-INS", "O" if header.patient.ins is not None else "N")
+    yield line("X-MSS-NIL", account.nil)
     if isinstance(recipient, PatientIdentity) and not account.patient_replies:
-        yield _line("X-MSS-MES", "FIN")
-    yield _line("MIME-Version", "1.0")
-
-
-def _line(name: str, value: str) -> bytes:
-    """One header line. Raises ValueError on a control character or on text that should have been encoded."""
-    if _UNSAFE.search(value.replace("\r\n ", "")):
-        raise ValueError(f"control character in header {name}")
-    return f"{name}: {value}".encode("ascii") + _CRLF
-
-
-def _display_name(name: str) -> str:
-    """A quoted string, or RFC 2047 encoded words (each at most 75 characters) when it is not ASCII."""
-    if _UNSAFE.search(name):
-        raise ValueError("control character in the account's display name")
-    if name.isascii():
-        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return EncodedHeader(name, "utf-8", maxlinelen=70, header_name="From").encode(linesep="\r\n") + "\r\n"
+        yield line("X-MSS-MES", "FIN")
+    yield line("MIME-Version", "1.0")
 
 
 # --------------------------------------------------------------------------------------------------- body
 
 
-def _assemble(headers: Iterator[bytes], boundary: str, parts: tuple[bytes, ...]) -> bytes:
-    marker = f"--{boundary}".encode()
-    pieces = [*headers, f'Content-Type: multipart/mixed;\r\n boundary="{boundary}"\r\n\r\n'.encode()]
-    for part in parts:
-        pieces += (marker, _CRLF, part, _CRLF)
-    pieces += (marker, b"--", _CRLF)
-    return b"".join(pieces)
-
-
-def _text_part(text: str) -> bytes:
-    encoded = binascii.b2a_qp(text.replace("\n", "\r\n").encode(), istext=True)
-    return b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + encoded
-
-
-def _attachment(media_type: str, name: str, data: bytes) -> bytes:
-    head = (
-        f"Content-Type: {media_type};\r\n {_parameter('name', name)}\r\n"
-        f"Content-Disposition: attachment;\r\n {_parameter('filename', name)}\r\n"
-        "Content-Transfer-Encoding: base64\r\n\r\n"
-    )
-    return head.encode("ascii") + encode_base64(data)
-
-
-def _parameter(key: str, value: str) -> str:
-    """A MIME parameter: quoted ASCII, or RFC 2231 percent encoding."""
-    if value.isascii():
-        return f'{key}="{value}"'
-    return f"{key}*=utf-8''{quote(value, safe='')}"
-
-
-def encode_base64(data: bytes) -> bytes:
-    """Base64 in lines of 76 characters separated by CRLF (RFC 2045 §6.8)."""
-    text = base64.b64encode(data)
-    return _CRLF.join(text[start : start + 76] for start in range(0, len(text), 76))
-
-
 def _body(header: Header, recipient: Recipient, account: AccountSettings, attachment: str) -> str:
+    return filled(_kind(recipient, account), {**words(header), "pdf": attachment})
+
+
+def words(header: Header) -> dict[str, str]:
+    """What a mail may say of a document, its patient and its author; nothing clinical but the title."""
     patient, author = header.patient, header.author
-    name = f"{patient.used_given or patient.first_given} {(patient.used_family or patient.birth_family).upper()}"
-    values = {
+    family = (patient.used_family or patient.birth_family).upper()
+    return {
         "title": header.title,
         "date": f"{header.service_start:%d/%m/%Y}",
-        "patient": name,
+        "patient": f"{patient.used_given or patient.first_given} {family}",
         "born": {"F": "née", "M": "né"}.get(patient.sex.code, "né(e)"),
         "birth": f"{patient.birth_date:%d/%m/%Y}",
-        "pdf": attachment,
         "author": f"{author.name.given} {author.name.family.upper()}",
         "profession": author.profession.display if author.profession is not None else "kinésithérapeute",
-        "contact": _contact(header),
+        "contact": contact(header),
     }
-    clean = {key: "\n".join(_UNSAFE.sub(" ", line) for line in value.split("\n")) for key, value in values.items()}
-    return _texts()[_kind(recipient, account)].format_map(clean).lstrip("\n")
+
+
+def filled(kind: str, values: dict[str, str]) -> str:
+    """A text of mappings/mail.toml with these values, control characters taken out of them."""
+    clean = {key: "\n".join(UNSAFE.sub(" ", one) for one in value.split("\n")) for key, value in values.items()}
+    return texts()[kind].format_map(clean).lstrip("\n")
 
 
 def _kind(recipient: Recipient, account: AccountSettings) -> str:
@@ -253,7 +196,7 @@ def _kind(recipient: Recipient, account: AccountSettings) -> str:
     return "patient" if account.patient_replies else "patient_no_reply"
 
 
-def _contact(header: Header) -> str:
+def contact(header: Header) -> str:
     """Practice, address and phone, one per line; whatever is known."""
     structure = header.custodian
     address = structure.address or header.author.address
@@ -267,9 +210,28 @@ def _contact(header: Header) -> str:
 
 
 @cache
-def _texts() -> dict[str, str]:
-    raw = tomllib.loads(read_text("mappings", "mail.toml"))
-    return {name: str(row["body"]) for name, row in raw.items()}
+def _tables() -> dict[str, Any]:
+    return tomllib.loads(read_text("mappings", "mail.toml"))
 
 
-__all__ = ["Recipient", "address_of", "encode_base64", "mail_package", "pdf_name", "subject"]
+def texts() -> dict[str, str]:
+    """Bodies of the mails by kind (mappings/mail.toml)."""
+    return {name: str(row["body"]) for name, row in _tables().items() if "body" in row}
+
+
+def retraction_reasons() -> dict[str, dict[str, Any]]:
+    """Why a document may be withdrawn, by code, with the words for its reader."""
+    return dict(_tables()["retraction_reason"])
+
+
+__all__ = [
+    "Recipient",
+    "address_of",
+    "encode_base64",
+    "filled",
+    "mail_package",
+    "pdf_name",
+    "retraction_reasons",
+    "subject",
+    "words",
+]

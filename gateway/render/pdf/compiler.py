@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.document.model import ClinicalDocument, Header
     from gateway.terminology import Terminology
 
-_LOCK = threading.Lock()
+COMPILING = threading.Lock()
 """The compiler keeps its inputs between two calls: one document at a time."""
 
 
@@ -86,7 +86,7 @@ def compile_view(value: dict[str, Any], written: datetime) -> bytes:
 
     text = json.dumps(value, ensure_ascii=False)
     try:
-        with _LOCK:
+        with COMPILING:
             made = _compiler().compile(
                 format="pdf", sys_inputs={"document": text}, pdf_standards="a-1b", timestamp=written, pdf_tags=True
             )

@@ -130,9 +130,9 @@ def test_who_and_why_are_wanted(store: Outbox, by: str, reason: str) -> None:
     old = put(store, Transport.DEAD)
     with pytest.raises(InputError):
         store.link(link(store, old, by=by, reason=reason))
+    asked = Withdrawal((row(store, old).document_id,), by, "error", reason, (seen(store, old),), ())
     with pytest.raises(InputError):
-        document = row(store, old).document_id
-        store.withdraw(Withdrawal((document,), by, "error", reason, (seen(store, old),), ()))
+        store.withdraw(asked)
 
 
 def test_what_waited_for_the_old_one_waits_for_the_new_one(store: Outbox, clock: FrozenClock) -> None:
@@ -247,7 +247,7 @@ def test_a_withdrawn_document_goes_nowhere(store: Outbox, action: str) -> None:
     for one in (delivery, held):
         document = row(store, one).document_id
         store.withdraw(Withdrawal((document,), "Anne", "error", "x", (seen(store, one),), ()))
-        with pytest.raises(StateError, match="WDR-001|DLV-001"):
+        with pytest.raises(StateError, match=r"WDR-001|DLV-001"):
             store.act(one, action, by="Anne", reason="x", means="courrier")  # type: ignore[arg-type]
     with pytest.raises(StateError, match="WDR-001"):
         store.link(link(store, delivery))
