@@ -103,7 +103,7 @@ class DeliveryView:
     @property
     def label(self) -> str:
         """French name of the destination."""
-        return wording.destination(self.destination)
+        return wording.delivery(self.destination, self.role)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""

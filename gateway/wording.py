@@ -27,6 +27,19 @@ def destination(code: str) -> str:
     return str(words()["destination"][code])
 
 
+def change(code: str) -> str:
+    """Name of a change of a document in the DMP."""
+    return str(words()["change"][code])
+
+
+def delivery(destination_code: str, role: str) -> str:
+    """Name of what a delivery does: its destination, or the change that it makes in the DMP."""
+    name = role.removeprefix("dmp_")
+    if role.startswith("dmp_") and name in words()["change"]:
+        return f"{destination(destination_code)} : {change(name)}"
+    return destination(destination_code)
+
+
 def transport(code: str) -> str:
     """Name of a transport state."""
     return str(words()["transport"][code]["label"])

@@ -35,6 +35,7 @@ from gateway.views import (
 )
 
 if TYPE_CHECKING:
+    from gateway.api.dmp import DmpOffice
     from gateway.api.ins import InsOffice
     from gateway.api.journal import Journal
     from gateway.api.linked import Linked, Linking
@@ -192,6 +193,12 @@ class Gateway(Machinery):
         from gateway.api.sessions import Sessions
 
         return Sessions(self)
+
+    def dmp(self, account: str) -> DmpOffice:
+        """What one account may ask of the DMP, and change in it. Raises ConfigError (CFG-012, CFG-013)."""
+        from gateway.api.dmp import DmpOffice
+
+        return DmpOffice(self, account)
 
     # ----------------------------------------------------------------------------------------- deliveries
 

@@ -11,6 +11,7 @@ from gateway.cli import (
     annuaire,
     config,
     demo,
+    dmp,
     doctor,
     documents,
     ins,
@@ -49,6 +50,7 @@ doctor.register(app)
 inspect.register(app)
 validate.register(app)
 app.add_typer(ins.app, name="ins")
+app.add_typer(dmp.app, name="dmp")
 app.add_typer(config.app, name="config")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(annuaire.app, name="annuaire")

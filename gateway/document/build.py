@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from gateway.document import build_care as care
 from gateway.document import build_clinical as clinical
 from gateway.document import build_exam as exam
@@ -11,11 +13,11 @@ from gateway.document.build_frame import Frame
 from gateway.document.build_header import DocumentIds, build_header
 from gateway.document.model import ClinicalDocument, Header, Section
 from gateway.errors import InputError
-from gateway.records.level1 import AnySubmission, Level1
+from gateway.records.level1 import AnySubmission, Level1, Level1Metadata
 from gateway.settings import AccountSettings
 from gateway.terminology import Terminology
 
-__all__ = ["DocumentIds", "build", "check"]
+__all__ = ["DocumentIds", "build", "check", "header_of"]
 
 
 def build(
@@ -66,3 +68,14 @@ def _sections(frame: Frame, header: Header) -> dict[str, Section]:
         care.comment(frame, header),
     )
     return {section.key: section for section in made if section is not None}
+
+
+def header_of(
+    submission: AnySubmission | Level1Metadata, account: AccountSettings, terminology: Terminology, software: str
+) -> Header:
+    """The header of a document that is not made: who acts for which patient, for a question to the DMP.
+
+    Its identifiers are empty. Raises InputError when a trait of the patient is missing.
+    """
+    frame = Frame(cast("AnySubmission", submission), terminology, "")
+    return build_header(frame, account, DocumentIds("", ""), software)

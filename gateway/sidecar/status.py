@@ -64,7 +64,7 @@ def _delivery(delivery: DeliveryView) -> dict[str, Any]:
         "delivery_id": delivery.id,
         "destination": delivery.destination,
         "role": delivery.role,
-        "label": wording.destination(delivery.destination),
+        "label": wording.delivery(delivery.destination, delivery.role),
         "transport": delivery.transport,
         "transport_label": wording.transport(delivery.transport),
         "receipt": delivery.receipt,
@@ -104,7 +104,7 @@ def tasks(documents: Mapping[str, DocumentView], rejected: Iterable[Path]) -> li
     for name, view in sorted(documents.items()):
         for delivery in view.deliveries:
             if needs_person(delivery):
-                label = wording.destination(delivery.destination)
+                label = wording.delivery(delivery.destination, delivery.role)
                 state = wording.transport(delivery.transport)
                 link = f"a_imprimer/{name}.pdf" if to_print(view) else ""
                 found.append(Task(name, label, state, next_step(delivery), delivery.reason or "", link))
