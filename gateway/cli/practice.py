@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway import terminology
+from gateway import platform, terminology
 from gateway.records.submission import Submission, parse
 
 if TYPE_CHECKING:
@@ -24,20 +24,62 @@ def write_practice(folder: Path, sandbox: Sandbox, submissions: Iterable[Submiss
     An existing file is left alone. `retry` is put in its [retry] table. Returns the path of the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    submissions = list(submissions)
-    _population(sandbox, submissions)
     trust = folder / "trust-space.txt"
     sandbox.write_trust_space(trust)
+    submissions = list(submissions)
+    _population(sandbox, submissions)
     authors = {s.account: s for s in submissions}
+    _publish(sandbox, submissions)
     head = (
         '[store]\nurl = "sqlite:///gateway.sqlite"\n\n[sealing]\nkey_file = "sealing.key"\n\n'
         '[journal]\ncheckpoint_dir = "checkpoints"\nkey_file = "journal.key"\n\n'
         f'[trust_space]\nfile = "{trust.name}"\n'
-    )
+    ) + _annuaire(folder, sandbox)
     tail = f"\n[retry]\n{retry}" if retry else ""
     path = folder / "gateway.toml"
     path.write_text(head + tail + "".join(_account(sandbox, s) for s in authors.values()), encoding="utf-8")
     return path
+
+
+def _publish(sandbox: Sandbox, submissions: Iterable[Submission]) -> None:
+    """Let the sandbox's directory know the professionals that the submissions name, with the boxes they name."""
+    from gateway.sandbox.annuaire import Box, Professional
+
+    labels = terminology.load().professions()
+    for recipient in (r for s in submissions for r in s.recipients if r.rpps and r.mssante):
+        profession, _, specialty = (recipient.profession or "G15_10").removeprefix("G15_").partition("/")
+        sandbox.annuaire.add(
+            Professional(
+                recipient.rpps or "",
+                (recipient.family or "").upper(),
+                recipient.given or "",
+                profession,
+                labels.get(profession, ""),
+                specialty,
+                "M" if recipient.civility == "M" else "MME",
+                boxes=(Box(recipient.mssante or ""),),
+            )
+        )
+
+
+def _annuaire(folder: Path, sandbox: Sandbox) -> str:
+    from gateway.sandbox.annuaire import KEY
+
+    platform.write_atomic(folder / "annuaire.key", f"{KEY}\n".encode())
+    return f"""
+[annuaire]
+file = "annuaire.db"
+
+[annuaire.api]
+url = "{sandbox.annuaire_url.replace("127.0.0.1", "localhost")}"
+key_file = "annuaire.key"
+ca_file = "{sandbox.ca_path}"
+
+[annuaire.extraction]
+url = "{sandbox.extraction_url.replace("127.0.0.1", "localhost")}"
+ca_file = "{sandbox.ca_path}"
+min_boxes = 50
+"""
 
 
 def _population(sandbox: Sandbox, submissions: Iterable[Submission]) -> None:

@@ -28,23 +28,39 @@ def sandbox(  # noqa: PLR0913, PLR0917 (options of a command)
     smtp_port: Annotated[int, typer.Option("--smtp-port", help="Port de la messagerie.")] = 20465,
     dmp_port: Annotated[int, typer.Option("--dmp-port", help="Port du DMP.")] = 20443,
     insi_port: Annotated[int, typer.Option("--insi-port", help="Port d'INSi.")] = 20445,
+    annuaire_port: Annotated[int, typer.Option("--annuaire-port", help="Port de l'annuaire.")] = 20444,
+    page_port: Annotated[
+        int, typer.Option("--page-port", help="Port de la page qui montre le DMP dans un navigateur.")
+    ] = 20480,
     author: Annotated[
         list[Path] | None, typer.Option("--author", help="Document dont l'auteur doit avoir un compte, répétable.")
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option("--fault", help="Panne : canal:sorte[:nombre[:secondes]], par exemple dmp:busy:2."),
+        typer.Option("--fault", help="Panne : canal[/transaction]:sorte[:nombre[:secondes]], par exemple dmp/TD3.2:busy:2."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Montre ce qui a été reçu, sans rien démarrer.")] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Efface d'abord courriers, documents, échanges et pannes du dossier.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ne pas demander de confirmation.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Démarre une messagerie MSSanté et un DMP sur cette machine, et écrit une configuration prête à l'emploi."""
+    """Démarre messagerie MSSanté, DMP et annuaire sur cette machine, et écrit une configuration prête à l'emploi."""
     from gateway.cli.practice import read_submissions, write_practice
     from gateway.clock import SystemClock
     from gateway.sandbox.service import Sandbox
 
+    if reset:
+        _reset(folder.absolute(), yes=yes)
     box = Sandbox(
-        folder.absolute(), clock=SystemClock(), smtp_port=smtp_port, dmp_port=dmp_port, insi_port=insi_port
+        folder.absolute(),
+        clock=SystemClock(),
+        smtp_port=smtp_port,
+        dmp_port=dmp_port,
+        page_port=page_port,
+        insi_port=insi_port,
+        annuaire_port=annuaire_port,
     )
     if show:
         _show(box, as_json)
@@ -60,10 +76,25 @@ def sandbox(  # noqa: PLR0913, PLR0917 (options of a command)
         else:
             say(f"messagerie MSSanté : localhost:{box.smtp_port}")
             say(f"DMP                : {box.dmp_url}")
+            say(f"page du DMP        : {box.page_url}")
             say(f"INSi               : {box.insi_url}")
+            say(f"annuaire           : {box.annuaire_url}")
             say(f"configuration      : {config}")
             say("Ctrl-C pour arrêter.")
         asyncio.run(_until_stopped())
+
+
+def _reset(folder: Path, *, yes: bool) -> None:
+    """Empty the sandbox, once what would be forgotten was shown and agreed to."""
+    from gateway.clock import SystemClock
+    from gateway.sandbox.reset import held, reset
+
+    there = held(folder)
+    what = f"{there.mails} courriers, {there.documents} documents, {there.exchanges} échanges"
+    if there.anything and not yes:
+        typer.confirm(f"Effacer du bac à sable {folder} : {what} ?", abort=True, err=True)
+    reset(folder, SystemClock())
+    typer.echo(f"bac à sable vidé : {what}", err=True)
 
 
 async def _until_stopped() -> None:
@@ -73,17 +104,20 @@ async def _until_stopped() -> None:
 
 
 def set_fault(box: Sandbox, text: str) -> None:
-    """Switch on the fault written as `channel:kind[:count[:seconds]]`. Raises typer.BadParameter."""
+    """Switch on the fault written as `channel[/transaction]:kind[:count[:seconds]]`. Raises typer.BadParameter."""
     parts = text.split(":")
+    channel, _, only = parts[0].partition("/")
     try:
         box.faults.set(
-            parts[0],
+            channel,
             parts[1],
             count=int(parts[2]) if len(parts) > 2 else 1,
             seconds=float(parts[3]) if len(parts) > 3 else 0.0,
+            only=only,
         )
     except (ValueError, IndexError) as error:
-        raise typer.BadParameter(f"panne « {text} » inconnue (canal:sorte[:nombre[:secondes]])") from error
+        wanted = "canal[/transaction]:sorte[:nombre[:secondes]]"
+        raise typer.BadParameter(f"panne « {text} » inconnue ({wanted})") from error
 
 
 def _show(box: Sandbox, as_json: bool) -> None:

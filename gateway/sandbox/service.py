@@ -1,4 +1,4 @@
-"""The sandbox as one object: certificates, mail operator, DMP, faults."""
+"""The sandbox as one object: certificates, mail operator, DMP, directory, faults."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from gateway.clock import Clock, Randomness, SystemRandomness
+from gateway.sandbox.annuaire import KEY, AnnuaireServer, AnnuaireService
+from gateway.sandbox.annuaire.server import API, EXTRACTION
+from gateway.sandbox.dmp.page.server import PageServer
 from gateway.sandbox.dmp.records import (
     VALID,
     DmpAssociation,
@@ -88,10 +91,11 @@ class DmpView:
 
 
 class Sandbox:
-    """An MSSanté operator and a DMP on loopback, with a private CA kept in `folder`.
+    """An MSSanté operator, a DMP and the directory on loopback, with a private CA kept in `folder`.
 
     `trust_space`: domains that the operator serves; `mailboxes`: for a domain, its only local parts.
-    Ports 0 mean any free port; the real ones are in `smtp_port` and `dmp_port` after `start()`.
+    Ports 0 mean any free port; the real ones are in `smtp_port`, `dmp_port` and `annuaire_port` after `start()`.
+    `page_port`: also serve the DMP's browser page there (plain HTTP on the loopback, see `page_url`); None for none.
     Servers run in threads: `start` and `stop` may be called from any code, asyncio included.
     Raises ConfigError (SBX-...) when the certificates kept in the folder cannot serve.
     """
@@ -106,6 +110,8 @@ class Sandbox:
         smtp_port: int = 0,
         dmp_port: int = 0,
         insi_port: int = 0,
+        annuaire_port: int = 0,
+        page_port: int | None = None,
         trust_space: Sequence[str] = DEFAULT_TRUST_SPACE,
         mailboxes: Mapping[str, Sequence[str]] | None = None,
         mail_options: MailOptions | None = None,
@@ -116,6 +122,7 @@ class Sandbox:
         self.smtp_port = smtp_port
         self.dmp_port = dmp_port
         self.insi_port = insi_port
+        self.annuaire_port = annuaire_port
         self.trust_space = tuple(trust_space)
         self._clock = clock
         self._randomness = randomness or SystemRandomness()
@@ -130,7 +137,11 @@ class Sandbox:
         self.mail = self._new_mail()
         self.dmp = DmpView(self._dmp_store)
         self.insi = InsiSandbox(folder, clock, self.faults, self._pki)
+        self.annuaire = AnnuaireService(clock, self._randomness)
         self._server: DmpServer | None = None
+        self._page_port = page_port
+        self._page: PageServer | None = None
+        self._directory: AnnuaireServer | None = None
 
     def _new_mail(self) -> MailService:
         return MailService(self._mail_store, self._mailboxes, self.faults, self._pki, self._mail_options)
@@ -144,6 +155,21 @@ class Sandbox:
     def dmp_url(self) -> str:
         """Base of the DMP services, without trailing slash."""
         return f"https://{self.host}:{self.dmp_port}{ROOT}".rstrip("/")
+
+    @property
+    def page_url(self) -> str:
+        """Where a browser sees what the DMP holds; empty when the page was not asked for."""
+        return self._page.url if self._page is not None else ""
+
+    @property
+    def annuaire_url(self) -> str:
+        """Base of the directory's FHIR API, without trailing slash."""
+        return f"https://{self.host}:{self.annuaire_port}{API}"
+
+    @property
+    def extraction_url(self) -> str:
+        """Address of the directory's daily file."""
+        return f"https://{self.host}:{self.annuaire_port}{EXTRACTION}"
 
     @property
     def insi_url(self) -> str:
@@ -173,7 +199,7 @@ class Sandbox:
         )
 
     def start(self) -> None:
-        """Listen on both ports. Raises OSError when one is taken."""
+        """Listen on the three ports. Raises OSError when one is taken."""
         service = DmpService(
             self._dmp_store,
             self._pki.authority.certificate(),
@@ -186,23 +212,33 @@ class Sandbox:
         self.dmp_port = int(self._server.server_address[1])
         self._server.start()
         try:
+            self._directory = AnnuaireServer(self.host, self.annuaire_port, self.annuaire, self.faults, self._pki)
+            self.annuaire_port = int(self._directory.server_address[1])
+            self._directory.start()
+            if self._page_port is not None:
+                self._page = PageServer(self._page_port, self._dmp_store)
+                self._page_port = int(self._page.server_address[1])
+                self._page.start()
             self.insi_port = self.insi.start(self.host, self.insi_port)
             self.smtp_port = self.mail.start(self.host, self.smtp_port)
         except OSError:
-            self.insi.stop()
-            self._server.stop()
-            self._server = None
+            self._stop_web()
             raise
 
     def stop(self) -> None:
-        """Stop both servers; what they stored stays readable, and `start` may be called again."""
+        """Stop the servers; what they stored stays readable, and `start` may be called again."""
         if self._server is None:
             return
-        self._server.stop()
-        self._server = None
-        self.insi.stop()
+        self._stop_web()
         self.mail.stop()
         self.mail = self._new_mail()
+
+    def _stop_web(self) -> None:
+        for server in (self._page, self._directory, self._server):
+            if server is not None:
+                server.stop()
+        self._page = self._directory = self._server = None
+        self.insi.stop()
 
     def close(self) -> None:
         """Stop and let go of the files."""
@@ -223,8 +259,9 @@ class Sandbox:
         clients = sorted((self._pki.folder / "clients").glob("*.pem"))
         return {
             "smtp": {"host": self.host, "port": self.smtp_port, "security": "tls"},
-            "dmp": {"url": self.dmp_url},
+            "dmp": {"url": self.dmp_url, "page": self.page_url},
             "insi": {"url": self.insi_url},
+            "annuaire": {"url": self.annuaire_url, "extraction": self.extraction_url, "key": KEY},
             "ca_file": str(self.ca_path),
             "clients": [{"cert_file": str(p), "key_file": str(p.with_suffix(".key"))} for p in clients],
             "trust_space": list(self.trust_space),
