@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.rules.routes import Route
     from gateway.settings import Settings
     from gateway.store.base import Count, DeliveryDetail, DeliveryRow, DocumentRow, Pause
+    from gateway.store.received import ReceivedLine
 
 UNREADABLE = frozenset({"INP-001", "PDF-010"})
 
@@ -99,6 +100,23 @@ class DeliveryView:
     purpose: str = "document"
     succeeds: str | None = None
     succeeded_by: str | None = None
+    receipt_reason: str | None = None
+    awaited_until: datetime | None = None
+    alerted_at: datetime | None = None
+    replies: int = 0
+
+    @property
+    def receipt_meaning(self) -> str:
+        """What the receipt says, in French; empty where there is none."""
+        return wording.receipt_meaning(self.receipt_reason)
+
+    @property
+    def receipt_next(self) -> str:
+        """What the receipt, its absence or a reply asks of the practice; empty when nothing."""
+        if self.alerted_at is not None:
+            said = wording.receipt_next(self.receipt_reason, self.destination)
+            return said or wording.advice("sent", self.receipt, None)
+        return wording.receipt_next("MSS-RCPT-REPLY") if self.replies else ""
 
     @property
     def label(self) -> str:
@@ -108,9 +126,9 @@ class DeliveryView:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         value = asdict(self)
-        for name in ("due_at", "changed_at"):
+        for name in ("due_at", "changed_at", "awaited_until", "alerted_at"):
             value[name] = value[name].isoformat() if value[name] else None
-        return value
+        return {**value, "receipt_meaning": self.receipt_meaning, "receipt_next": self.receipt_next}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +162,17 @@ class DocumentView:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryHistory:
-    """A delivery with its attempts and what people decided, JSON-ready."""
+    """A delivery with its attempts, what people decided and the mails that came back, JSON-ready."""
 
     view: DeliveryView
     attempts: tuple[dict[str, Any], ...]
     notes: tuple[dict[str, Any], ...]
+    received: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {**self.view.as_dict(), "history": list(self.attempts), "notes": list(self.notes)}
+        lists = {"history": list(self.attempts), "notes": list(self.notes), "received": list(self.received)}
+        return {**self.view.as_dict(), **lists}
 
 
 def delivery_view(row: DeliveryRow) -> DeliveryView:
@@ -174,6 +194,10 @@ def delivery_view(row: DeliveryRow) -> DeliveryView:
         purpose=row.purpose,
         succeeds=row.succeeds,
         succeeded_by=row.succeeded_by,
+        receipt_reason=row.receipt_reason,
+        awaited_until=row.awaited_until,
+        alerted_at=row.alerted_at,
+        replies=row.replies,
     )
 
 
@@ -194,12 +218,13 @@ def document_view(row: DocumentRow, deliveries: list[DeliveryRow]) -> DocumentVi
     )
 
 
-def history(detail: DeliveryDetail) -> DeliveryHistory:
+def history(detail: DeliveryDetail, received: Sequence[ReceivedLine] = ()) -> DeliveryHistory:
     """A delivery's timeline as plain data."""
     return DeliveryHistory(
         delivery_view(detail.row),
         tuple(_plain(asdict(a)) for a in detail.attempts),
         tuple(_plain(asdict(n)) for n in detail.notes),
+        tuple({**_plain(asdict(r)), "meaning": wording.receipt_meaning(r.reason)} for r in received),
     )
 
 

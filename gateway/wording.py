@@ -58,6 +58,8 @@ def advice(transport_code: str, receipt_code: str, reason: str | None) -> str:
     if transport_code in {"sent", "handed_over", "superseded", "cancelled"}:
         return ""
     key = _reason_key(table["reason"], reason)
+    if not key and (said := receipt_next(reason)):
+        return said
     if key in table["passing"]["reasons"] and transport_code not in _UNDER_WAY:
         key = ""
     return str(table["reason"][key] if key else table["transport"][transport_code]["next"])

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.api.ins import InsOffice
     from gateway.api.journal import Journal
     from gateway.api.linked import Linked, Linking
+    from gateway.api.receipts import Receipts
     from gateway.api.sessions import Sessions
     from gateway.api.traces import Traces
     from gateway.api.withdrawals import WithdrawalView
@@ -200,6 +201,13 @@ class Gateway(Machinery):
 
         return DmpOffice(self, account)
 
+    @cached_property
+    def receipts(self) -> Receipts:
+        """What came back: mails to take in, what they ask for, and the holds that they put."""
+        from gateway.api.receipts import Receipts
+
+        return Receipts(self)
+
     # ----------------------------------------------------------------------------------------- deliveries
 
     def deliveries(
@@ -226,7 +234,7 @@ class Gateway(Machinery):
 
     def delivery(self, delivery_id: str) -> DeliveryHistory:
         """One delivery with its attempts and what people decided. Raises NotFoundError."""
-        return history(self.store.delivery(delivery_id))
+        return history(self.store.delivery(delivery_id), self.store.received(delivery_id))
 
     def retry(self, delivery_id: str, *, by: str, reason: str) -> DeliveryView:
         """Try again now. Raises StateError where the state does not allow it."""

@@ -20,6 +20,7 @@ from gateway.cli import (
     linked,
     mapping,
     queue,
+    queue_receipts,
     run,
     sandbox,
     session,
@@ -40,6 +41,7 @@ app = typer.Typer(
 documents.register(app)
 run.register(app)
 linked.register(queue.app, app)
+queue_receipts.register(queue.app)
 app.add_typer(queue.app, name="queue")
 app.add_typer(journal.app, name="journal")
 app.add_typer(session.app, name="session")

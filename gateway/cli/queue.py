@@ -10,6 +10,7 @@ import typer
 from gateway.cli import linked
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, ReasonOption, open_gateway, operator
 from gateway.cli.output import print_json, print_table, say
+from gateway.cli.queue_receipts import show_received
 
 if TYPE_CHECKING:
     from gateway.views import DeliveryView
@@ -81,6 +82,7 @@ def show(
     if detail.notes:
         rows = [(n["at"], n["action"], n["actor"], n["text"]) for n in detail.notes]
         print_table(("quand", "action", "qui", "pourquoi"), rows, title="décisions")
+    show_received(detail)
     if with_trace:
         from gateway.cli.traces import show as show_traces
 
@@ -178,6 +180,7 @@ def _table(found: list[DeliveryView]) -> None:
             "transport",
             "accusé",
             "motif",
+            "à faire",
             "référence",
             "prochain essai",
         ),
@@ -190,7 +193,8 @@ def _table(found: list[DeliveryView]) -> None:
                 d.attempts,
                 wording.transport(d.transport),
                 wording.receipt(d.receipt),
-                d.reason,
+                d.receipt_reason if d.alerted_at else d.reason,
+                d.receipt_next,
                 d.reference,
                 f"{d.due_at:%d/%m %H:%M:%S}" if d.due_at else None,
             )

@@ -112,6 +112,7 @@ def events(taken: TakenMail, now: datetime) -> list[DeliveryEvent]:
 
 def overdue(store: Store, account: str | None, now: datetime) -> list[DeliveryEvent]:
     """Look for receipts whose time is over: each becomes overdue once, and never sends anything."""
+    index_older(store)
     return [_event("receipt_overdue", row, now, row.receipt_reason) for row in store.mark_overdue(account)]
 
 

@@ -83,6 +83,10 @@ class StatusDeliveryShape(_Shape):
     transport: TransportName
     transport_label: str
     receipt: ReceiptName
+    receipt_label: str
+    receipt_reason: str | None = Field(description="Code of what the receipt says (mappings/receipts.toml).")
+    receipt_meaning: str = Field(description="What the receipt says, in French; may be empty.")
+    replies: int = Field(ge=0, description="Answers in the mailbox that nobody noted as read.")
     attempts: int = Field(ge=0)
     due_at: dt.datetime | None
     reason: str | None

@@ -88,14 +88,14 @@ class ReceiptSettings(Table):
 
     `delivered`: no receipt of any kind (an operator tries for up to five days, and says so within hours). `soon` and
     `urgent` are for letters of those priorities; an urgent one has to be read by then, not only delivered. `processed`:
-    no proof of reading for any other letter; not asked for by default, since recipients need not give one (RFC 8098
-    §2.1). `reporters` are domains beside the trust space that the operator's delivery reports come from.
+    no proof of reading for any other letter; 0, the default: not asked for, since recipients need not give one (RFC
+    8098 §2.1). `reporters` are domains beside the trust space that the operator's delivery reports come from.
     """
 
     delivered: float = Field(default=2 * 86400, gt=0)
     soon: float = Field(default=86400, gt=0)
     urgent: float = Field(default=4 * 3600, gt=0)
-    processed: float | None = Field(default=None, gt=0)
+    processed: float = Field(default=0, ge=0)
     reporters: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")], ...] = ()
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from gateway.views import DeliveryView
 
 
+RECEIPT_ACTIONS = frozenset({"called", "seen", "not_my_patient", "my_patient"})
+"""Actions about what came back: methods of `Gateway.receipts`."""
+
+
 def parse(data: bytes) -> tuple[Action | None, list[Finding]]:
     """Read an action file. Never raises: a file that cannot be read is a finding."""
     try:
@@ -74,6 +78,8 @@ def _named(delivery: DeliveryView, action: Action) -> bool:
 def _act(gateway: Gateway, delivery_id: str, action: Action) -> None:
     if action.action == "handed_over":
         gateway.handed(delivery_id, by=action.by, reason=action.reason, means=action.means or "autre", at=action.at)
+    elif action.action in RECEIPT_ACTIONS:
+        getattr(gateway.receipts, action.action)(delivery_id, by=action.by, reason=action.reason)
     else:
         verb = {"retry": gateway.retry, "cancel": gateway.cancel, "hold": gateway.hold, "release": gateway.release}
         verb[action.action](delivery_id, by=action.by, reason=action.reason)

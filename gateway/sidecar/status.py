@@ -20,9 +20,9 @@ AFTER = "ENG-AFTER"
 
 def needs_person(delivery: DeliveryView) -> bool:
     """Whether nothing more happens to this delivery until somebody acts, or a person is wanted all the same."""
-    if wording.asks(delivery.reason):
+    if wording.asks(delivery.reason) or delivery.alerted_at is not None or delivery.replies:
         return True
-    return not settles(delivery) and wording.needs_person(delivery.transport, delivery.receipt, delivery.reason)
+    return not settles(delivery) and wording.needs_person(delivery.transport, "none", delivery.reason)
 
 
 def settles(delivery: DeliveryView) -> bool:
@@ -32,7 +32,17 @@ def settles(delivery: DeliveryView) -> bool:
 
 def next_step(delivery: DeliveryView) -> str:
     """What the practice has to do about a delivery, in French; empty when nothing."""
-    return wording.advice(delivery.transport, delivery.receipt, delivery.reason)
+    return delivery.receipt_next or wording.advice(delivery.transport, "none", delivery.reason)
+
+
+def standing(delivery: DeliveryView) -> str:
+    """Both axes in words: what was done, and what came back where that asks for somebody."""
+    state = wording.transport(delivery.transport)
+    if delivery.alerted_at is not None:
+        state = f"{state}, accusé {wording.receipt(delivery.receipt)}. {delivery.receipt_meaning}".rstrip()
+    if delivery.replies:
+        state = f"{state.rstrip('.')}. Réponse reçue dans la boîte MSSanté : {delivery.replies}."
+    return state
 
 
 def status_file(view: DocumentView, findings: Sequence[Finding] = ()) -> dict[str, Any]:
@@ -68,6 +78,10 @@ def _delivery(delivery: DeliveryView) -> dict[str, Any]:
         "transport": delivery.transport,
         "transport_label": wording.transport(delivery.transport),
         "receipt": delivery.receipt,
+        "receipt_label": wording.receipt(delivery.receipt),
+        "receipt_reason": delivery.receipt_reason,
+        "receipt_meaning": delivery.receipt_meaning,
+        "replies": delivery.replies,
         "attempts": delivery.attempts,
         "due_at": delivery.due_at.isoformat() if delivery.due_at else None,
         "reason": delivery.reason,
@@ -105,9 +119,9 @@ def tasks(documents: Mapping[str, DocumentView], rejected: Iterable[Path]) -> li
         for delivery in view.deliveries:
             if needs_person(delivery):
                 label = wording.delivery(delivery.destination, delivery.role)
-                state = wording.transport(delivery.transport)
+                code = delivery.receipt_reason if delivery.alerted_at is not None else delivery.reason
                 link = f"a_imprimer/{name}.pdf" if to_print(view) else ""
-                found.append(Task(name, label, state, next_step(delivery), delivery.reason or "", link))
+                found.append(Task(name, label, standing(delivery), next_step(delivery), code or "", link))
     return found
 
 

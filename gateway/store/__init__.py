@@ -92,7 +92,7 @@ def open(settings: Settings, clock: Clock, randomness: Randomness) -> Store:  # 
     )
     path = database_path(settings)
     wanted = settings.receipts
-    deadlines = Deadlines(wanted.delivered, wanted.soon, wanted.urgent, wanted.processed)
+    deadlines = Deadlines(wanted.delivered, wanted.soon, wanted.urgent, wanted.processed or None)
     core = Core(SqliteDatabase(path), vault, clock, randomness, folder, settings.journal.every_records, deadlines)
     try:
         return Outbox(core, path)

@@ -348,3 +348,8 @@ def key_mail(core: Core, delivery_id: str, keys: MailKeys | None) -> None:
         columns["message_mac"] = mail_keys.UNKNOWABLE
     with core.write() as work:
         work.tx.run("delivery_keyed", id=delivery_id, **columns)
+        row = find_delivery(work.tx, delivery_id)
+        if row["state"] == Transport.SENT and receipt_of(row) is Receipt.AWAITED and row["awaited_until"] is None:
+            # Sent before receipts had a time: it begins now, or every old mail would alarm at once.
+            seconds = work.core.deadlines.first(row["priority"])
+            work.tx.run("delivery_await", id=delivery_id, until=work.ms + round(seconds * 1000))

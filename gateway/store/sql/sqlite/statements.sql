@@ -56,9 +56,11 @@ DELETE FROM artifact WHERE document_id = :document_id
 
 -- name: delivery_insert
 INSERT INTO delivery (id, document_id, account, destination, role, channel, priority, state, receipt, reason, actor,
-                      created_at, changed_at, due_at, manifest, waits_for, needs_it, succeeds, purpose)
+                      created_at, changed_at, due_at, manifest, waits_for, needs_it, succeeds, purpose,
+                      message_mac, envid_mac, recipient_mac)
 VALUES (:id, :document_id, :account, :destination, :role, :channel, :priority, :state, :receipt, :reason, :actor,
-        :at, :at, :due_at, :manifest, :waits_for, :needs_it, :succeeds, :purpose)
+        :at, :at, :due_at, :manifest, :waits_for, :needs_it, :succeeds, :purpose,
+        :message_mac, :envid_mac, :recipient_mac)
 
 -- name: delivery_get
 SELECT * FROM delivery WHERE id = :id
@@ -287,7 +289,7 @@ WHERE delivery_id = :delivery_id AND report_mac = :report_mac AND reason = :reas
 LIMIT 1
 
 -- name: received_of
-SELECT * FROM received_mail WHERE delivery_id = :delivery_id ORDER BY seen_at, uid
+SELECT * FROM received_mail WHERE delivery_id = :delivery_id ORDER BY seen_at, evidence
 
 -- name: pair_get
 SELECT * FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
