@@ -69,7 +69,7 @@ class DmpOffice:
         return await self._asked("test", who, by, ask)
 
     def find(self, who: Who, *, by: str, criteria: Criteria | None = None) -> DmpListing:
-        """TD3.1a: the patient's documents. In indirect mode references only."""
+        """TD3.1a: the patient's documents, signatures of sets left out. In indirect mode references to all, only."""
         return asyncio.run(self.afind(who, by=by, criteria=criteria))
 
     async def afind(self, who: Who, *, by: str, criteria: Criteria | None = None) -> DmpListing:
@@ -205,7 +205,8 @@ class DmpOffice:
             found = await ask(self._reader(link), identity)
             if isinstance(found, Outcome):
                 return _refused(found)
-            return DmpListing(tuple(self._document(one) for one in found.items), complete=found.complete)
+            shown = (one for one in found.items if not _signature(one))
+            return DmpListing(tuple(self._document(one) for one in shown), complete=found.complete)
 
         return await self._asked("find", who, by, listed)
 
@@ -304,6 +305,13 @@ def _account(gateway: Machinery, account: str) -> AccountSettings:
 
 def _refused(outcome: Outcome) -> DmpListing:
     return DmpListing(complete=False, refusal=Refusal.of(outcome))
+
+
+def _signature(entry: Entry) -> bool:
+    """The signature of a submission set is an entry too, and no document of a patient (spec dmp §2.2)."""
+    from gateway.package.xds import signature_codes
+
+    return entry.class_code is not None and entry.class_code.code == signature_codes()["class"].code
 
 
 def _latest(found: Listing[Entry]) -> dict[str, Entry]:
