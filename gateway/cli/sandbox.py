@@ -37,7 +37,7 @@ def sandbox(  # noqa: PLR0913, PLR0917 (options of a command)
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option("--fault", help="Panne : canal[/transaction]:sorte[:nombre[:secondes]], par exemple dmp/TD3.2:busy:2."),
+        typer.Option("--fault", help="Panne : canal[/transaction]:sorte[:nombre[:secondes]], ainsi dmp/TD3.2:busy:2."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Montre ce qui a été reçu, sans rien démarrer.")] = False,
     reset: Annotated[

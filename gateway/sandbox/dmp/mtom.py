@@ -77,6 +77,14 @@ def _check_package(parameters: dict[str, str]) -> None:
         raise MtomError('paramètre start-info="application/soap+xml" attendu')
 
 
+def split_package(content_type: str, body: bytes) -> list[Part]:
+    """Parts of a multipart body, whatever they hold. Raises MtomError."""
+    boundary = media_type(content_type)[1].get("boundary")
+    if not boundary:
+        raise MtomError("multipart/related sans boundary")
+    return _split(body, boundary)
+
+
 def _split(body: bytes, boundary: str) -> list[Part]:
     """Parts between delimiters at the start of a line (RFC 2046 §5.1.1)."""
     delimiter = re.escape(b"--" + boundary.encode("ascii", "replace"))
