@@ -60,7 +60,7 @@ class Answer:
 
 
 class AnnuaireService:
-    """The invented directory. `add` puts more people in; `calls` counts the questions that passed the key."""
+    """The invented directory. `add` puts more people in; `calls` counts the questions taken, `refused` those above the rate."""
 
     def __init__(self, clock: Clock, randomness: Randomness, *, per_second: int = PER_SECOND) -> None:
         self._clock = clock
@@ -70,7 +70,7 @@ class AnnuaireService:
         self._pages: dict[str, tuple[list[dict[str, Any]], str]] = {}
         self.people: dict[str, Professional] = {one.rpps: one for one in (*BY_CASE.values(), *crowd())}
         self.places: dict[str, Place] = {place.id: place for place in PLACES}
-        self.calls = 0
+        self.calls = self.refused = 0
 
     def add(self, one: Professional) -> None:
         """Put somebody in, or in the place of who has the same RPPS number."""
@@ -91,6 +91,7 @@ class AnnuaireService:
             text = "No API Key has been specified in headers" if key is None else "API Key is not valid or is expired"
             return _gravitee(401 if key is None else 403, text)
         if self._too_fast():
+            self.refused += 1
             text = f"Rate limit exceeded ! You reached the limit of {self._recent.maxlen} requests per 1 seconds"
             return _gravitee(429, text, (("Retry-After", "1"),))
         self.calls += 1
