@@ -37,9 +37,9 @@ def test_an_auditor_finds_and_proves_what_was_sent(practice: Practice, tmp_path:
     assert {record["delivery"] for record in shown["records"]} == {mine[0]}
     assert "sent" in {record.get("state") for record in shown["records"]}
 
-    assert gateway("journal", "disclose", first["document"], "--to", disclosure, config=config).returncode == 0
+    assert gateway("journal", "disclose", first["document_id"], "--to", disclosure, config=config).returncode == 0
     text = disclosure.read_text()
-    assert other["document"] not in text
+    assert other["document_id"] not in text
     assert not any(delivery["id"] in text for delivery in other["deliveries"])
     matricule = json.loads(case_file("01").read_bytes())["patient"]["ins"]["matricule"]
     assert matricule not in text
@@ -48,9 +48,9 @@ def test_an_auditor_finds_and_proves_what_was_sent(practice: Practice, tmp_path:
     refused = as_json(gateway(*asked, "102034500000123", "--json"), status=1)
     assert [finding["code"] for finding in refused["findings"]] == ["JRN-114"]
 
-    received = practice.box.mssante.store.all_messages()[0].path
+    received = next((tmp_path / "practice").rglob("*.eml"))
     found = as_json(gateway("journal", "verify-document", received, "--json", config=config))["found"]
-    assert {one["document"] for one in found} <= {first["document"], other["document"]}
+    assert {one["document"] for one in found} <= {first["document_id"], other["document_id"]}
     assert any(trace["state"] == "sent" and trace["sent_at"] for one in found for trace in one["deliveries"])
     export, stranger = tmp_path / "export.jsonl", tmp_path / "stranger.pdf"
     assert gateway("journal", "export", "--to", export, config=config).returncode == 0
