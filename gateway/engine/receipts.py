@@ -45,6 +45,8 @@ _MDN: dict[str, tuple[Receipt | None, str]] = {
     # It reached the mailbox; nobody can say that it was read (RFC 8098 §3.2.6.2).
     "deleted": (Receipt.DELIVERED, "MSS-RCPT-DELETED"),
 }
+_LAST = frozenset({"MSS-RCPT-RELAYED", "MSS-RCPT-EXPANDED"})
+"""After these nobody reports a success any more; a failure still comes back as a bounce."""
 _UNKNOWN: tuple[Receipt | None, str] = (None, "MSS-RCPT-UNKNOWN")
 _KINDS: dict[Kind, MailKind] = {
     Kind.DSN: "dsn",
@@ -208,6 +210,7 @@ def _word(kind: Kind, notice: Notice) -> Word:
         notice.original,
         notice.final,
         asks=wanted is not None and wording.receipt_step(reason) == "call",
+        last=reason in _LAST,
         not_patient=wording.receipt_says_not_patient(reason),
     )
 

@@ -57,7 +57,7 @@ class Word:
     `receipt` is where it would put the receipt axis, None: nowhere (delayed, relayed); `reason` the stable code of
     what it says. `final` may differ from `original` (one address, in the forms it may have been written in): the mail
     was forwarded. `anyone`: who speaks need not be the recipient. `reply` asks a person to read the mail, `asks` to
-    act.
+    act. `last`: nothing more about the delivery will be said, so an ordinary letter waits for no more.
     """
 
     receipt: Receipt | None
@@ -66,6 +66,7 @@ class Word:
     final: str | None = None
     reply: bool = False
     asks: bool = False
+    last: bool = False
     not_patient: bool = False
     anyone: bool = False
 

@@ -22,7 +22,7 @@ from gateway.store.received import (
     Verdict,
     Word,
 )
-from gateway.store.requests import URGENT
+from gateway.store.requests import NORMAL, URGENT
 from gateway.store.states import RECEIPTS, TRANSITIONS, Event, Receipt, Transport, allowed
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _apply(work: Work, account: str, mail: ReceivedMail, found: _Found) -> tuple
         state, receipt = found.row["state"], found.row["receipt"]
         work.note_delivery(Event.RECEIPT, found.row, state=state, receipt=receipt, text=found.reason, **about)
     for word in found.words:
-        said = Said(word.receipt, word.reason, reply=word.reply, asks=word.asks)
+        said = Said(word.receipt, word.reason, reply=word.reply, asks=word.asks, last=word.last)
         settle(work, find_delivery(work.tx, found.row["id"]), said, {**about, "text": journal.code(word.reason)})
     if any(word.not_patient for word in found.words):
         return tuple(reading.delivery_row(row) for row in hold_pair(work, found.row, found.reason or "", GATEWAY))
@@ -190,12 +190,16 @@ def _row(work: Work, delivery_id: str | None) -> DeliveryRow | None:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a receipt says: the state it wants, its code, whether a person is to read a reply or is asked to act."""
+    """What a receipt says: the state it wants, its code, whether a person is to read a reply or is asked to act.
+
+    `last`: no delivery report will follow this one.
+    """
 
     receipt: Receipt | None
     reason: str | None = None
     reply: bool = False
     asks: bool = False
+    last: bool = False
 
 
 def settle(work: Work, row: Row, said: Said, fields: dict[str, Any]) -> bool:
@@ -209,7 +213,7 @@ def settle(work: Work, row: Row, said: Said, fields: dict[str, Any]) -> bool:
     columns = _columns(work, row, said, after, moves=moves)
     if proves:
         work.move(row, Event.RECEIPT, Transport.SENT, fields=fields, receipt=after, reason=PROVED)
-        if after is Receipt.AWAITED:
+        if after is Receipt.AWAITED and not _is_enough(row, said):
             columns["awaited_until"] = work.ms + round(work.core.deadlines.first(row["priority"]) * 1000)
     else:
         work.note_delivery(Event.RECEIPT, row, state=state, receipt=after, **fields)
@@ -226,21 +230,28 @@ def _columns(work: Work, row: Row, said: Said, after: Receipt, *, moves: bool) -
         kept["replies"] += 1
     if said.receipt is Receipt.REFUSED and before is Receipt.INTEGRATED:
         return {**kept, "reason": CONTRADICTS, "alerted_at": work.ms}
+    if not moves and before in {Receipt.NONE, Receipt.AWAITED}:
+        until = _until_read(work, row) if _is_enough(row, said) else kept["awaited_until"]
+        return {**kept, "reason": said.reason, "awaited_until": until}
     if not moves:
-        return {**kept, "reason": said.reason} if before in {Receipt.NONE, Receipt.AWAITED} else kept
+        return kept
     if after is Receipt.REFUSED:
         return {**kept, "reason": said.reason, "alerted_at": work.ms, "awaited_until": None}
     if after is Receipt.DELIVERED and row["priority"] == URGENT:  # in the box is not read: the alert or its time stays
         return kept if kept["alerted_at"] is not None else {**kept, "reason": said.reason}
     alerted = work.ms if said.asks else None
-    return {**kept, "reason": said.reason, "alerted_at": alerted, "awaited_until": _until_read(work, row, after)}
+    until = _until_read(work, row) if after is Receipt.DELIVERED else None
+    return {**kept, "reason": said.reason, "alerted_at": alerted, "awaited_until": until}
 
 
-def _until_read(work: Work, row: Row, after: Receipt) -> int | None:
+def _is_enough(row: Row, said: Said) -> bool:
+    """Whether an ordinary letter waits for no more: a relayed one is reported on by nobody but in case of failure."""
+    return said.last and row["priority"] == NORMAL
+
+
+def _until_read(work: Work, row: Row) -> int | None:
     seconds = work.core.deadlines.processed
-    if after is not Receipt.DELIVERED or seconds is None:
-        return None
-    return int(row["changed_at"]) + round(seconds * 1000)
+    return None if seconds is None else int(row["changed_at"]) + round(seconds * 1000)
 
 
 def settle_proven(work: Work, delivery_id: str) -> None:

@@ -37,6 +37,10 @@ from tests.integration.tokenserver import TokenService
 DOMAINS = ("kine.test.mssante.fr", "medecin.test.mssante.fr", "patient.test.mssante.fr", "patient.mssante.fr")
 UNKNOWN = f"inconnu@{DOMAINS[1]}"
 """An address of a served domain that does not exist: 550 5.1.1."""
+GONE = f"parti@{DOMAINS[1]}"
+"""An address that is taken at first and bounces afterwards: 5.1.1."""
+CLOSED = f"ferme@{DOMAINS[1]}"
+"""The same, with 5.2.1: the box is closed."""
 PASSWORD = "mot-de-passe-de-test"
 MESSAGE_LIMIT = 26_214_400
 SBIN = ("/usr/sbin", "/sbin")
@@ -212,6 +216,7 @@ default_transport = error:5.1.2 domain outside the trust space
 virtual_mailbox_domains = {domains}
 virtual_mailbox_maps = regexp:{base}/postfix/mailboxes
 virtual_transport = lmtp:unix:{base}/dovecot/lmtp
+transport_maps = texthash:{base}/postfix/transport
 message_size_limit = {limit}
 smtputf8_enable = yes
 smtpd_tls_cert_file = {base}/tls/server.pem
@@ -255,6 +260,8 @@ trace unix - - n - 0 bounce
 showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
+bounced unix - n n - - pipe
+  user={owner} argv={base}/postfix/bounce ${{nexthop}}
 lmtp unix - - n - - lmtp
 proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
@@ -270,10 +277,16 @@ def _configure_postfix(base: Path, mail: RealMail, fingerprint: str) -> None:
     ports += tokenserver.listener(base, mail.token_port)
     if mail.plain_port:
         ports += PLAIN_SMTPD.format(port=mail.plain_port)
-    (base / "postfix" / "master.cf").write_text(ports + MASTER_CF, encoding="utf-8")
+    (base / "postfix" / "master.cf").write_text(ports + MASTER_CF.format(base=base, owner=MAIL_OWNER), encoding="utf-8")
     domains = "|".join(domain.replace(".", r"\.") for domain in DOMAINS)
     boxes = f"if !/^inconnu@/\n/^[a-z0-9._-]+@({domains})$/ box\nendif\n"
     (base / "postfix" / "mailboxes").write_text(boxes, encoding="utf-8")
+    # Not the transport "error": Postfix would refuse these at once.
+    late = f"{GONE} bounced:5.1.1\n{CLOSED} bounced:5.2.1\n"
+    (base / "postfix" / "transport").write_text(late, encoding="utf-8")
+    script = base / "postfix" / "bounce"
+    script.write_text('#!/bin/sh\ncat >/dev/null\necho "$1 mailbox unavailable"\nexit 69\n', encoding="utf-8")
+    script.chmod(0o755)
     (base / "postfix" / "clients").write_text(f"{fingerprint} cabinet\n", encoding="utf-8")
 
 

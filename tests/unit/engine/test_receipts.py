@@ -102,7 +102,7 @@ def test_a_receipt_says_what_it_says(
     found = row(store, sent)
     assert (found.state, found.receipt, found.receipt_reason) == (Transport.SENT, receipt, reason)
     assert (found.alerted_at is not None) is asks
-    assert (found.awaited_until is None) is (receipt is not Receipt.AWAITED)
+    assert (found.awaited_until is None) is (reason != "MSS-RCPT-DELAYED")
     record = last(store, "receipt")
     assert (record["text"], record["receipt"], record["delivery"]) == (reason, receipt, sent)
     assert verify_store(store).ok
@@ -347,6 +347,17 @@ def test_a_missing_receipt_is_told_once_and_nothing_is_sent(store: Outbox, sent:
     assert (found.state, found.receipt, found.alerted_at) == (Transport.SENT, Receipt.OVERDUE, clock.now())
     assert store.claim(kit.wanted()) == []
     assert verify_store(store).ok
+
+
+def test_a_relayed_letter_waits_for_no_report_that_nobody_gives(store: Outbox, sent: str, clock: FrozenClock) -> None:
+    urgent = submit(store, 2, priority=URGENT)
+    deliver(store, urgent)
+    for number in (1, 2):
+        take(store, samples.dsn("relayed", sent=sent_mail(number)))
+    clock.advance(9 * 86400)
+    assert [event.delivery for event in receipts.overdue(store, None, clock.now())] == [urgent]
+    take(store, samples.dsn("failed", "5.1.1", sent=sent_mail(), report_id="<2@x.fr>"))
+    assert row(store, sent).receipt is Receipt.REFUSED
 
 
 def test_a_late_receipt_still_counts(store: Outbox, sent: str, clock: FrozenClock) -> None:
