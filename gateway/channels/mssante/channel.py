@@ -190,6 +190,10 @@ class MssanteChannel:
         answered = isinstance(fault, aiosmtplib.SMTPResponseException) and 400 <= fault.code < 600
         if session.stage is Stage.CONTENT and not answered:
             session.close()
+            reason = "MSS-STALLED" if isinstance(fault, TimeoutError) else "MSS-CUT"
+            return Outcome(Verdict.TRANSIENT, reason, classify.failed(fault, host, *known).text, host=host)
+        if session.stage is Stage.END and not answered:
+            session.close()
             reason = "MSS-DOUBT-TIMEOUT" if isinstance(fault, TimeoutError) else "MSS-DOUBT-LOST"
             if session.copy_refused is not None:
                 reason = "MSS-DOUBT-NO-COPY"

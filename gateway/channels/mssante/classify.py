@@ -46,6 +46,8 @@ _PLAIN_TRANSIENT = frozenset({450, 451, 452})
 
 def verdict_of(reply: Reply) -> Verdict:
     """Class of a refusal. 450, 451 and 452 stay transient even with 4.7.x: that is how greylisting speaks."""
+    if (reply.status or "").endswith(".2.2"):
+        return Verdict.TRANSIENT  # mailbox full: its owner may empty it (RFC 3463 §3.3), whatever the first digit says
     security = (reply.status or "").split(".")[1:2] == ["7"]
     if reply.code in _AUTHENTICATION_CODES or (reply.code in _ACCESS_CODES and security):
         return Verdict.CONFIGURATION

@@ -100,6 +100,42 @@ class TracedClient(aiosmtplib.SMTP):
                 transport.abort()
 
 
+@dataclass(frozen=True, slots=True)
+class Outflow:
+    """What of our bytes the system has not taken yet, TLS and socket together.
+
+    asyncio counts those of the TLS layer alone; the socket's transport below it is no public attribute, so where it is
+    not found (`known` False) nobody can say what left.
+    """
+
+    transport: asyncio.WriteTransport
+    known: bool
+
+    @classmethod
+    def of(cls, transport: asyncio.WriteTransport) -> Outflow:
+        """The outflow of an open connection."""
+        clear = transport.get_extra_info("sslcontext") is None
+        return cls(transport, clear or _below(transport) is not None)
+
+    @property
+    def size(self) -> int:
+        """Bytes still in this process."""
+        below = _below(self.transport)
+        return self.transport.get_write_buffer_size() + (0 if below is None else below.get_write_buffer_size())
+
+    @property
+    def cut(self) -> bool:
+        """Whether the connection is known to be gone."""
+        below, clear = _below(self.transport), self.transport.get_extra_info("sslcontext") is None
+        lost = below.is_closing() if below is not None else self.known and not clear
+        return lost or self.transport.is_closing()
+
+
+def _below(transport: asyncio.WriteTransport) -> asyncio.WriteTransport | None:
+    found = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return found if isinstance(found, asyncio.WriteTransport) else None
+
+
 def _code(code: int, text: str) -> str:
     status = classify.Reply(code, text).status
     return f"{code} {status}" if status else str(code)

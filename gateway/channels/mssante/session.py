@@ -11,7 +11,7 @@ import aiosmtplib
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from gateway.channels.mssante import xoauth2
-from gateway.channels.mssante.client import TracedClient
+from gateway.channels.mssante.client import Outflow, TracedClient
 from gateway.channels.mssante.smtp_errors import AuthRefusedError
 from gateway.channels.outcome import BeforeCommit
 from gateway.channels.tls import tls_fault
@@ -27,12 +27,15 @@ _QUIT_TIMEOUT = 5.0
 
 
 class Stage(IntEnum):
-    """How far a transaction went. From CONTENT on, a lost connection leaves a doubt."""
+    """How far a transaction went. Only from END on does a lost connection leave a doubt: before the line that ends the
+    content nobody may take the message over (RFC 5321 §4.1.1.4).
+    """
 
     CONNECT = 0
     ENVELOPE = 1
     DATA = 2
     CONTENT = 3
+    END = 4
 
 
 class Session:
@@ -189,31 +192,47 @@ class Session:
         protocol, transport = client.protocol, client.transport
         if protocol is None or not isinstance(transport, asyncio.WriteTransport):
             raise aiosmtplib.SMTPServerDisconnected("connection lost")
-        answer = asyncio.ensure_future(protocol.read_response())
+        answer, out = asyncio.ensure_future(protocol.read_response()), Outflow.of(transport)
+        if not out.known:
+            self.stage = Stage.END  # nobody could say whether the end of the message had left
         try:
             await asyncio.sleep(0)  # the reader must be armed before the first byte leaves
-            stuffed = data.replace(b"\r\n.", b"\r\n..") + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n")
+            stuffed = data.replace(b"\r\n.", b"\r\n..") + (b"" if data.endswith(b"\r\n") else b"\r\n")
             for start in range(0, len(stuffed), _CHUNK):
-                if answer.done():
+                if answer.done() or out.cut:
                     break
                 protocol.write(stuffed[start : start + _CHUNK])
-                await self._drain(transport, answer, _BUFFERED)
-            await self._drain(transport, answer, 0)
+                await self._drain(out, answer, _BUFFERED)
+            await self._drain(out, answer, 0)
+            if answer.done():
+                return self._early(answer.result())
+            if out.cut:
+                raise aiosmtplib.SMTPServerDisconnected("connection lost")
+            protocol.write(b".\r\n")
+            self.stage = Stage.END
             return await asyncio.wait_for(answer, self._settings.answer_timeout)
         finally:
             if not answer.done() or answer.cancelled():
                 answer.cancel()
                 self.close()
 
-    async def _drain(
-        self, transport: asyncio.WriteTransport, answer: asyncio.Future[aiosmtplib.SMTPResponse], goal: int
-    ) -> None:
+    def _early(self, answer: aiosmtplib.SMTPResponse) -> aiosmtplib.SMTPResponse:
+        """An answer to a message that was not sent whole: a refusal is one, a 250 would be a lie. Either way the two
+        sides no longer agree on where they are, so the connection ends.
+        """
+        self.close()
+        if not 400 <= answer.code < 600:
+            raise aiosmtplib.SMTPServerDisconnected("answered before the end of the message")
+        return answer
+
+    async def _drain(self, out: Outflow, answer: asyncio.Future[aiosmtplib.SMTPResponse], goal: int) -> None:
         """Wait until at most `goal` bytes are buffered; a stall longer than the timeout raises TimeoutError."""
         loop = asyncio.get_running_loop()
-        left, since = transport.get_write_buffer_size(), loop.time()
+        await asyncio.sleep(0)  # so that a lost connection or an early answer is seen
+        left, since = out.size, loop.time()
         while left > goal and not answer.done():
             await asyncio.sleep(0.005)
-            size = transport.get_write_buffer_size()
+            size = out.size
             if size < left:
                 since = loop.time()
             elif loop.time() - since > self._settings.timeout:

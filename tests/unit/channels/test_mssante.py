@@ -370,7 +370,7 @@ async def test_slow_upload_is_no_timeout(files: Certificates) -> None:
     assert len(server.messages[0]) == len(data) + len(b"..\r\n")
 
 
-async def test_server_that_stops_reading_is_a_doubt(files: Certificates) -> None:
+async def test_server_that_stops_reading_has_taken_nothing(files: Certificates) -> None:
     data = MESSAGE + (b"x" * 76 + b"\r\n") * 400_000
     async with operator(files) as server:
         server.pause = 60
@@ -378,7 +378,7 @@ async def test_server_that_stops_reading_is_a_doubt(files: Certificates) -> None
         server.script["ehlo"] = "250-x\n250 SIZE 0"
         outcome = await channel.send(Package((Part("message", "message/rfc822", data),), CONTEXT), Commit())
         await channel.aclose()
-    assert (outcome.verdict, outcome.reason) == (Verdict.IN_DOUBT, "MSS-DOUBT-TIMEOUT")
+    assert (outcome.verdict, outcome.reason) == (Verdict.TRANSIENT, "MSS-STALLED")
 
 
 # ---------------------------------------------------------------------------------------------------- others
