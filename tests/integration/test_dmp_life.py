@@ -20,7 +20,7 @@ from tests.integration.practice import Practice, case, open_practice
 BILAN = "01_entorse_cheville_bilan"
 ACCOUNT = "cabinet-01"
 ARCHIVED = "urn:asip:ci-sis:2010:StatusType:Archived"
-BY = {"by": "Anne Essai", "reason": "demande du patient"}
+BY: dict[str, Any] = {"by": "Anne Essai", "reason": "demande du patient"}
 
 
 def direct(practice: Practice, *more: str) -> None:
@@ -139,7 +139,7 @@ def test_the_document_goes_back_to_where_it_came_from(practice: Practice) -> Non
             dmp.retrieve(document, [unique_id], by="Anne Essai")
         assert [one.code for one in refused.value.findings] == ["DMP-RIGHTS"]
         for change in ("mask", "unmask", "hide", "show", "hide_legal", "show_legal", "archive", "unarchive"):
-            proposal = dmp.propose(document, change)  # type: ignore[arg-type]
+            proposal = dmp.propose(document, change)
             assert [one.code for one in proposal.findings] == ["DMP-RIGHTS"], change
         assert len(practice.box.dmp.questions()) == asked
         done = settled(gateway, dmp.delete(document, **BY))
