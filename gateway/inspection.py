@@ -130,6 +130,10 @@ def _account(account: AccountSettings) -> Iterator[Finding]:
         yield error("CFG-104", base, "Ce compte n'a ni messagerie ni DMP.", "Configurer au moins [account.smtp].")
     if account.smtp is not None:
         yield from _tls(f"{base}/smtp/tls", account.smtp.tls)
+    if account.imap is not None:
+        yield from _tls(f"{base}/imap/tls", account.imap.tls)
+        if account.imap.password_file is not None:
+            yield from _key(f"{base}/imap/password_file", account.imap.password_file)
     if account.dmp is not None:
         yield from _tls(f"{base}/dmp/tls", account.dmp.tls)
         dmp = account.dmp

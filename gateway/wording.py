@@ -127,6 +127,11 @@ def about_address(reason: str | None) -> bool:
     return (reason or "").upper().replace(".", "-") in words()["address"]["reasons"]
 
 
+def mailbox(reason: str) -> str:
+    """What is wrong with the sender's own mailbox, and what to do; empty for an unknown code."""
+    return str(words()["mailbox"].get(reason, ""))
+
+
 def asks(reason: str | None) -> bool:
     """Whether a reason asks for a person although the delivery is not at an end."""
     return reason in words()["asking"]["reasons"]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.api.ins import InsOffice
     from gateway.api.journal import Journal
     from gateway.api.linked import Linked, Linking
+    from gateway.api.mail import Mail
     from gateway.api.receipts import Receipts
     from gateway.api.sessions import Sessions
     from gateway.api.traces import Traces
@@ -180,6 +181,13 @@ class Gateway(Machinery):
         from gateway.api.ins import InsOffice
 
         return InsOffice(self)
+
+    @cached_property
+    def mail(self) -> Mail:
+        """The accounts' own mailboxes: take in what is new, see whether they can be read."""
+        from gateway.api.mail import Mail
+
+        return Mail(self)
 
     @cached_property
     def traces(self) -> Traces:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.channels.tokens import TokenSource
     from gateway.engine.background import Background
     from gateway.engine.events import DeliveryEvent, Subscriber
+    from gateway.engine.mailwatch import MailRoom
     from gateway.engine.traces import TraceLog
     from gateway.engine.ways import Wiring
     from gateway.engine.worker import Worker
@@ -169,7 +170,25 @@ class Machinery:
             subscribers=(log_event, self._tell),
         )
         worker.watch_sessions(SessionWatch(self.store, self.settings, self.token_source, self.clock))
+        worker.read_mail(self.mail_room())
         return worker
+
+    def mail_room(self) -> MailRoom:
+        """New watches over the accounts' mailboxes, not looking yet."""
+        from gateway.engine.events import log_event
+        from gateway.engine.mailboxes import open_watch
+        from gateway.engine.mailwatch import MailRoom
+
+        def tell(event: DeliveryEvent) -> None:
+            log_event(event)
+            self._tell(event)
+
+        return MailRoom(lambda account: open_watch(self.settings, account, self.store, self.wiring, tell))
+
+    @property
+    def mail_looked(self) -> bool:
+        """Whether the worker that runs here has looked at every mailbox by now; True when none runs."""
+        return self._running is None or self._running[1].mail_looked
 
     def wake(self) -> None:
         """Tell a running worker of this process that something is due now. Safe from any thread."""

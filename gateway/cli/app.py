@@ -21,6 +21,7 @@ from gateway.cli import (
     mapping,
     queue,
     queue_receipts,
+    receipts,
     run,
     sandbox,
     session,
@@ -43,6 +44,7 @@ run.register(app)
 linked.register(queue.app, app)
 queue_receipts.register(queue.app)
 app.add_typer(queue.app, name="queue")
+app.add_typer(receipts.app, name="receipts")
 app.add_typer(journal.app, name="journal")
 app.add_typer(session.app, name="session")
 app.add_typer(traces.app, name="traces")

@@ -51,6 +51,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         accounts = gateway.account_states()
         accesses = {access.account: access for access in gateway.sessions.accesses()}
         findings += gateway.sessions.inspect()
+        findings += gateway.mail.inspect()
     held = held_certificates(settings)
     ok = verification.ok and not has_errors(findings)
     if as_json:

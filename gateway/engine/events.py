@@ -37,6 +37,18 @@ class DeliveryEvent:
     elapsed: float = 0.0
 
 
+_ALARMS = frozenset(
+    {
+        "paused",
+        "session_wanted",
+        "mailbox_odd",
+        "mailbox_unreachable",
+        "mailbox_misconfigured",
+        "mailbox_session_needed",
+    }
+)
+"""Events without a delivery that somebody should look at."""
+
 Subscriber = Callable[[DeliveryEvent], None]
 
 
@@ -57,6 +69,6 @@ class Publisher:
 
 def log_event(event: DeliveryEvent) -> None:
     """Write an event to the standard log `gateway.engine`, its fields as extras."""
-    level = logging.WARNING if event.state in {"dead", "in_doubt"} or event.event == "paused" else logging.INFO
+    level = logging.WARNING if event.state in {"dead", "in_doubt"} or event.event in _ALARMS else logging.INFO
     fields = {key: value for key, value in asdict(event).items() if value and key not in {"at", "event"}}
     _LOG.log(level, "delivery_%s", event.event, extra=fields)

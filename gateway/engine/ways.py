@@ -49,6 +49,7 @@ def open_way(settings: Settings, account_id: str, channel: str, wiring: Wiring) 
         return DmpChannel(account.dmp, clock=wiring.clock, ids=wiring.ids, tracer=tracer, **names)
     if channel == "mssante" and account.smtp is not None and wiring.trust is not None:
         from gateway.channels.mssante import MssanteChannel
+        from gateway.engine.mailboxes import self_copy
 
         tracer = wiring.tracer(account, "smtp", account.smtp.host)
         return MssanteChannel(
@@ -56,6 +57,7 @@ def open_way(settings: Settings, account_id: str, channel: str, wiring: Wiring) 
             wiring.trust,
             login=_login(account, wiring.tokens),
             tracer=tracer,
+            copy=self_copy(account, wiring),
         )
     raise ConfigError("CFG-013", f"Le compte {account_id} n'a plus de canal {channel} configuré.")
 

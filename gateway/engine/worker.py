@@ -23,6 +23,7 @@ from gateway.engine import recover, retry
 from gateway.engine.breaker import Breaker
 from gateway.engine.events import DeliveryEvent, Publisher, Subscriber, log_event
 from gateway.engine.flight import Crew, Flight
+from gateway.engine.mailwatch import MailRoom
 from gateway.engine.sessions import SessionWatch
 from gateway.errors import StoreError
 from gateway.store.base import Claim, Wanted
@@ -50,6 +51,7 @@ class Lane:
     host: str
     policy: retry.Policy
     breaker: Breaker
+    patience: float = 0.0
     flights: dict[asyncio.Task[None], Flight] = field(default_factory=dict)
     way: Channel | None = None
 
@@ -78,10 +80,15 @@ class Worker:
         self._publisher = Publisher(subscribers)
         self._crew = Crew(store, randomness, settings.retry, self._transmitted)
         self._lanes = self._make_lanes(accounts)
+        self._mail = MailRoom(lambda _: None)
         self._sessions = SessionWatch(store, settings, None, clock)
         self._owned: set[str] = set()
         self._wake = asyncio.Event()
         self._recovered_at = float("-inf")
+
+    def read_mail(self, mail: MailRoom) -> None:
+        """Read the accounts' mailboxes too, from the next run on."""
+        self._mail = mail
 
     def watch_sessions(self, sessions: SessionWatch) -> None:
         """Look out for sessions that deliveries wait for, from the next run on."""
@@ -90,6 +97,11 @@ class Worker:
     def wake(self) -> None:
         """Something may be due: look now. From another thread, use `call_soon_threadsafe`."""
         self._wake.set()
+
+    @property
+    def mail_looked(self) -> bool:
+        """Whether every mailbox was looked at since the start."""
+        return self._mail.looked
 
     async def aclose(self) -> None:
         """Close the channels."""
@@ -106,6 +118,7 @@ class Worker:
         with self._roles():
             now, made, claimed, flying = self._clock.now(), 0, 0, True
             await self._open_sessions()
+            reading = asyncio.create_task(self._mail.poll(self._owned))
             try:
                 # A lane that was full while it was swept may be free by now: only a sweep of empty lanes ends this.
                 while flying or claimed:
@@ -114,7 +127,9 @@ class Worker:
                     made += claimed
                     if tasks := self._tasks():
                         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await reading
             finally:
+                reading.cancel()
                 await self._land()
             return made
 
@@ -127,8 +142,9 @@ class Worker:
             self._resume()
             stopping = asyncio.create_task(stop.wait())
             try:
-                while not stop.is_set():
-                    await self._step(stopping)
+                async with self._mail.watching(self._owned):
+                    while not stop.is_set():
+                        await self._step(stopping)
             finally:
                 stopping.cancel()
                 await self._land()
@@ -195,7 +211,7 @@ class Worker:
 
     def _launch(self, lane: Lane, claim: Claim) -> None:
         self._publish("claimed", claim, state="sending" if claim.kind == "send" else "in_doubt", host=lane.host)
-        flight = Flight(claim, self._crew, lane.policy, lambda: self._way(lane))
+        flight = Flight(claim, self._crew, lane.policy, lambda: self._way(lane), lane.patience)
         task = asyncio.create_task(self._fly(lane, flight))
         lane.flights[task] = flight
         task.add_done_callback(lambda done: _landed(lane, done))
@@ -224,7 +240,11 @@ class Worker:
         )
         if taken and result.pause:
             self._publish_lane(lane, "paused", result.reason)
-        if taken and result.state is Transport.WAITING_FOR_SESSION and self._sessions.is_news(lane.account, lane.channel):
+        if (
+            taken
+            and result.state is Transport.WAITING_FOR_SESSION
+            and self._sessions.is_news(lane.account, lane.channel)
+        ):
             self._publish_lane(lane, "session_wanted", result.reason)
 
     async def _land(self) -> None:
@@ -335,7 +355,8 @@ class Worker:
                 continue
             for channel, host, policy in _ways(account):
                 breaker = breakers.setdefault(host, self._breaker())
-                lanes.append(Lane(account.id, channel, host, policy, breaker))
+                patience = account.imap.resend_after if account.imap is not None else 0.0
+                lanes.append(Lane(account.id, channel, host, policy, breaker, patience))
         return lanes
 
     def _breaker(self) -> Breaker:
@@ -351,14 +372,23 @@ def _landed(lane: Lane, task: asyncio.Task[None]) -> None:
 
 
 def _ways(account: AccountSettings) -> list[tuple[str, str, retry.Policy]]:
-    """Channel, host, and how a doubt is settled: the DMP can be asked, a mail only proves itself by a receipt.
+    """Channel, host, and how a doubt is settled: the DMP can be asked, and the own mailbox where copies go to it.
 
     A channel that is no longer configured keeps its lane: what waits on it is paused and shown, not forgotten.
     """
     smtp = "" if account.smtp is None else account.smtp.host
     dmp = "" if account.dmp is None else urlsplit(account.dmp.url).hostname or ""
     policy: retry.Policy = "human" if account.dmp is None else account.dmp.in_doubt
-    return [("mssante", smtp or f"{account.id}/mssante", "none"), ("dmp", dmp or f"{account.id}/dmp", policy)]
+    return [
+        ("mssante", smtp or f"{account.id}/mssante", _mail_policy(account)),
+        ("dmp", dmp or f"{account.id}/dmp", policy),
+    ]
+
+
+def _mail_policy(account: AccountSettings) -> retry.Policy:
+    if account.imap is None or not account.imap.self_copy:
+        return "none"  # nobody to ask: a receipt settles it, or a person
+    return "look" if account.imap.in_doubt == "resend" else account.imap.in_doubt
 
 
 def _host_failed(verdict: Verdict, reason: str) -> bool:

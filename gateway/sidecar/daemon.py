@@ -145,7 +145,7 @@ class Sidecar:
     @property
     def idle(self) -> bool:
         """Whether no file waits and no delivery is under way, one submitted by other means included."""
-        if not self._swept or any(desk.folder.scan() for desk in self.desks):
+        if not self._swept or not self.gateway.mail.looked or any(desk.folder.scan() for desk in self.desks):
             return False
         moving = self.gateway.deliveries(states=UNDER_WAY)
         return not any(pending(delivery) and delivery.reason != AFTER for delivery in moving)
