@@ -51,6 +51,8 @@ class World:
     transmitted: set[tuple[str, int]] = field(default_factory=set)
     claims: list[Claim] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
+    besides: frozenset[Transport] = frozenset()
+    """Where a delivery may be at once after an attempt, besides where its result leads."""
 
     def __post_init__(self) -> None:
         self.store = self._open()
@@ -130,7 +132,7 @@ class World:
         self.seen[result.event if taken else "late result"] += 1
         # A receipt that came while the attempt was under way ends its doubt at once.
         proven = Transport.SENT if self.store.delivery(claim.delivery_id).row.receipt is not Receipt.NONE else None
-        assert after in ({result.state, proven} if taken else {before})
+        assert after in ({result.state, proven, *self.besides} if taken else {before})
         if taken and after not in {Transport.SENT, Transport.IN_DOUBT}:
             # Proven: a question answers for all attempts, an attempt for itself alone.
             gone = {claim.fence} if claim.kind == "send" else self.maybe_there[claim.delivery_id]
