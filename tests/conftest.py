@@ -50,6 +50,7 @@ TOOLS: dict[str, Callable[[], bool]] = {
     "javac": _command("javac"),
     "node": _command("node"),
     "pdftoppm": _command("pdftoppm"),
+    "chromium": _command("chromium"),
     "npm-packages": (NODE_DIR / ".installed").is_file,
     "preflight": lambda: all((JAVA_DIR / f"{jar}.jar").is_file() for jar in PREFLIGHT_JARS),
 }

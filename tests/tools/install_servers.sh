@@ -4,7 +4,7 @@
 set -eu
 
 if ! command -v apt-get >/dev/null 2>&1; then
-    echo "make servers needs Debian or Ubuntu (apt-get). Elsewhere install: postfix, dovecot with imap and lmtp, xmlsec1, poppler," >&2
+    echo "make servers needs Debian or Ubuntu (apt-get). Elsewhere install: postfix, dovecot with imap and lmtp, xmlsec1, poppler, chromium," >&2
     echo "a JDK with Apache PDFBox Preflight 2.0, and Node; the tests that lack one are skipped." >&2
     exit 1
 fi
@@ -19,6 +19,7 @@ want dovecot-imapd dovecot
 want xmlsec1 xmlsec1
 want openssl openssl
 want poppler-utils pdftoppm
+want chromium chromium
 want default-jdk-headless javac
 want nodejs node
 want npm npm

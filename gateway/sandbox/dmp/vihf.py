@@ -28,6 +28,16 @@ SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 DS = "http://www.w3.org/2000/09/xmldsig#"
 NS = {"saml": SAML, "ds": DS}
 
+# Place of each child of an assertion in the schema's sequence.
+_RANKS = {
+    f"{{{SAML}}}Issuer": 1,
+    f"{{{DS}}}Signature": 2,
+    f"{{{SAML}}}Subject": 3,
+    f"{{{SAML}}}Conditions": 4,
+    f"{{{SAML}}}AuthnStatement": 5,
+    f"{{{SAML}}}AttributeStatement": 5,
+}
+
 INVALID = "wsse:InvalidSecurity"
 INVALID_TOKEN = "wsse:InvalidSecurityToken"  # noqa: S105 a fault code of OASIS WSS, not a secret
 FAILED = "wsse:FailedCheck"
@@ -78,6 +88,7 @@ def check_vihf(envelope: Element, header: Element, policy: VihfPolicy) -> Vihf:
     _check_reference(envelope, assertion, signature)
     certificate = _signing_certificate(signature, policy)
     signed = _verified(assertion, certificate, policy)
+    _check_order(signed)
     _check_issuer(signed, certificate)
     _check_window(signed, policy)
     return read_content(signed, certificate)
@@ -150,6 +161,13 @@ def _verified(assertion: Element, certificate: x509.Certificate, policy: VihfPol
     return signed
 
 
+def _check_order(assertion: Element) -> None:
+    """The sequence of the SAML 2.0 schema, one Subject in it (SAML core §2.3.3)."""
+    ranks = [_RANKS.get(str(child.tag), 0) for child in children(assertion)]
+    if 0 in ranks or ranks != sorted(ranks) or ranks.count(_RANKS[f"{{{SAML}}}Subject"]) != 1:
+        raise SoapFault("VIHF : Issuer, Signature, Subject, Conditions puis déclarations attendus", INVALID_TOKEN)
+
+
 def _check_issuer(assertion: Element, certificate: x509.Certificate) -> None:
     issuer = assertion.find("saml:Issuer", NS)
     if issuer is None or issuer.get("Format") != _SUBJECT_NAME:
@@ -165,6 +183,9 @@ def _check_window(assertion: Element, policy: VihfPolicy) -> None:
         raise SoapFault("VIHF : IssueInstant dans le futur", FAILED)
     if issued < now - policy.life - policy.skew:
         raise SoapFault("VIHF : assertion trop ancienne", FAILED)
+    for statement in assertion.findall("saml:AuthnStatement", NS):
+        if _instant(statement.get("AuthnInstant", ""), "AuthnInstant") > now + policy.skew:
+            raise SoapFault("VIHF : AuthnInstant dans le futur", FAILED)
     conditions = assertion.findall("saml:Conditions", NS)
     if len(conditions) > 1:
         raise SoapFault("VIHF : Conditions répété", INVALID_TOKEN)

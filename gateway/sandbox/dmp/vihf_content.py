@@ -23,6 +23,7 @@ _SUBJECT_ID = "urn:oasis:names:tc:xspa:1.0:subject:subject-id"
 _ROLE = "urn:oasis:names:tc:xacml:2.0:subject:role"
 _RESOURCE = "urn:oasis:names:tc:xacml:2.0:resource:resource-id"
 _PURPOSE = "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse"
+_MINOR = "urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confidentiality-code"
 _MODES = ("Authentification_mode", "Authentification_Mode")
 _MANDATORY = (
     "VIHF_Version",
@@ -63,6 +64,7 @@ def read_content(assertion: Element, certificate: x509.Certificate) -> Vihf:
     _check_constants(values)
     profession = _check_roles(values[_ROLE])
     _check_purpose(values[_PURPOSE])
+    _check_secret(values.get(_MINOR))
     patient = _patient(text(values[_RESOURCE][0]))
     return Vihf(assertion.get("ID", ""), direct, name_id, structure, patient, profession)
 
@@ -158,6 +160,15 @@ def _check_purpose(values: list[Element]) -> None:
     code, system = _coded(values[0], "PurposeOfUse")
     if system != known["purpose_scheme"] or code not in known["purposes"]:
         raise SoapFault(f"VIHF : purposeofuse « {code} » inconnu", _BAD)
+
+
+def _check_secret(values: list[Element] | None) -> None:
+    """Secret connection of a minor (EX_0.1-1100): JDV_J64 has one code, written as a text or as a coded element."""
+    if values is None:
+        return
+    codes = [text(value) or next((inside.get("code", "") for inside in children(value)), "") for value in values]
+    if codes != [facts()["vihf"]["secret_connection"]]:
+        raise SoapFault("VIHF : confidentiality-code hors de JDV_J64", _BAD)
 
 
 def _coded(value: Element, name: str) -> tuple[str, str]:

@@ -972,6 +972,28 @@ def _retype_references(first: str, second: str) -> Callable[[E], None]:
     return change
 
 
+def subject_last(root: E) -> None:
+    find(root, "//saml:AttributeStatement").addnext(find(root, "//saml:Subject"))
+
+
+def one_more(tag: str) -> Callable[[E], None]:
+    def act(root: E) -> None:
+        etree.SubElement(root, tag)
+
+    return act
+
+
+def secret(code: str) -> Callable[[E], None]:
+    """A minor's secret connection, under this code."""
+
+    def act(root: E) -> None:
+        name = "urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confidentiality-code"
+        added = etree.SubElement(find(root, "//saml:AttributeStatement"), f"{{{b.SAML}}}Attribute", Name=name)
+        etree.SubElement(added, f"{{{b.SAML}}}AttributeValue").text = code
+
+    return act
+
+
 MORE = [
     _raw("end in the middle", lambda data: data.replace(b"--frontier\r\n", b"--frontier--\r\n", 1)),
     _raw(
@@ -1103,6 +1125,17 @@ MORE = [
         lambda r: setattr(find(r, "./saml:Issuer"), "tag", f"{{{b.SAML}}}Advice"),
     ),
     vihf("Conditions twice", TOKEN, repeat("//saml:Conditions")),
+    vihf("Subject after Conditions", TOKEN, subject_last),
+    vihf("no Subject", TOKEN, remove("//saml:Subject")),
+    vihf("two Subjects", TOKEN, repeat("//saml:Subject")),
+    vihf("Advice", TOKEN, one_more(f"{{{b.SAML}}}Advice")),
+    vihf("an element of another schema", TOKEN, one_more("{urn:x}Extra")),
+    vihf(
+        "AuthnInstant in the future", FAILED, attribute("//saml:AuthnStatement", "AuthnInstant", "2999-01-01T00:00:00Z")
+    ),
+    vihf("AuthnInstant that is no date", TOKEN, attribute("//saml:AuthnStatement", "AuthnInstant", "hier")),
+    vihf("secret connection by the short code", TOKEN, secret("INVISIBLE_REP_LEGAUX")),
+    vihf("secret connection without its code", TOKEN, secret("")),
     vihf("a second value of the software's name", TOKEN, repeat(attr_value("LPS_Nom"))),
     vihf(
         "a role without display name",

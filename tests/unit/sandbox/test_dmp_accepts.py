@@ -11,7 +11,7 @@ from lxml import etree
 from . import builders as b
 from .builders import ENV, HL7, INS, INS_OID, WSA, existence, feed
 from .conftest import Dmp, outcome, reasons
-from .defects import DOC, attr, attr_value, attribute, find, words
+from .defects import DOC, attr, attr_value, attribute, find, secret, words
 
 
 @pytest.mark.parametrize("profile", ["legacy", "modern"])
@@ -222,3 +222,8 @@ def test_a_broken_existence_test_is_a_fault(dmp: Dmp, path: str, name: str, valu
     answer = dmp.send(existence(dmp.draft(edits={"payload": attribute(path, name, value)})))
     assert outcome(answer)[0] == "Fault"
     assert answer.status == 400
+
+
+def test_a_minors_secret_connection(dmp: Dmp) -> None:
+    built = feed(dmp.draft(edits={"vihf": secret("INVISIBLE_REPRESENTANTS_LEGAUX")}))
+    assert outcome(dmp.send(built)) == ("Success",)

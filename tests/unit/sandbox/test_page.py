@@ -78,7 +78,7 @@ def test_the_patients(dmp: Dmp) -> None:
 
 
 def test_an_empty_dmp_says_so(dmp: Dmp) -> None:
-    assert "Patients : rien pour le moment." in words(shown(dmp, ""))
+    assert "Tous les patients : rien pour le moment." in words(shown(dmp, ""))
 
 
 def test_a_patient_a_document_its_versions_and_its_set(dmp: Dmp) -> None:
@@ -159,6 +159,7 @@ def test_the_narrative_is_shown_with_its_shape(dmp: Dmp) -> None:
     ):
         assert piece in inside
     assert "TESTOU" in words(tree)
+    assert "Né(e) le28/03/1979" in words(tree)
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,11 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Child]]) -
 
 
 def facts(rows: Iterable[tuple[str, Child]]) -> Element:
-    """A list of names and values."""
+    """A list of names and values; what has no value is left out."""
     found = h("dl")
     for name, value in rows:
-        append(found, (h("dt", name), h("dd", value)))
+        if value is not None and value != "":
+            append(found, (h("dt", name), h("dd", value)))
     return found
 
 
@@ -104,3 +105,12 @@ def moment(text: str) -> Element:
     """A stored instant (ISO 8601 in UTC) as people read it, to the second, in UTC."""
     day, _, hour = text.partition("T")
     return h("time", f"{'/'.join(reversed(day.split('-')))} {hour[:8]} UTC", datetime=text)
+
+
+def hl7_time(value: str) -> str:
+    """An HL7 time (digits and perhaps an offset) as people read it; as it is when it is not one."""
+    digits = value[:14].partition("+")[0].partition("-")[0]
+    if len(digits) < 8 or not digits.isdigit():
+        return value
+    day = f"{digits[6:8]}/{digits[4:6]}/{digits[:4]}"
+    return f"{day} {digits[8:10]}:{digits[10:12]} {value[len(digits) :]}".rstrip() if len(digits) >= 12 else day

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Iterator
 
 from gateway.sandbox.cda import HL7, NS, CdaHeader, CdaPerson, read_header
-from gateway.sandbox.dmp.page.html import Child, append, facts, h
+from gateway.sandbox.dmp.page.html import Child, append, facts, h, hl7_time
 from gateway.sandbox.xml import Element, XmlError, local, namespace, parse, text
 
 # Narrative element: HTML element. What is not here, or is of another namespace, is only read through.
@@ -78,8 +78,8 @@ def _header(header: CdaHeader) -> Element:
             ("Titre", header.title),
             ("Type", f"{header.code.display} ({header.code.code})"),
             ("Patient", f"{patient.birth_family} {patient.birth_given}".strip()),
-            ("Né(e) le", patient.birth_date),
-            ("Date du document", header.effective_time),
+            ("Né(e) le", hl7_time(patient.birth_date)),
+            ("Date du document", hl7_time(header.effective_time)),
             ("Auteur", ", ".join(map(_person, header.authors))),
             ("Responsable", _person(header.legal_authenticator)),
             ("Version", header.version or "1"),

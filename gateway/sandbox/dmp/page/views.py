@@ -8,7 +8,7 @@ from lxml import etree
 
 from gateway.sandbox.dmp.entries import read_back
 from gateway.sandbox.dmp.page import narrative
-from gateway.sandbox.dmp.page.html import Child, facts, h, link, moment, page, table, words
+from gateway.sandbox.dmp.page.html import Child, facts, h, hl7_time, link, moment, page, table, words
 from gateway.sandbox.dmp.records import DmpAssociation, DmpDocument, DmpPatient, DmpSubmission
 from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.hl7 import parse_xcn
@@ -19,7 +19,7 @@ def patients(store: DmpStore) -> bytes:
     """Every patient of the DMP."""
     rows = [_patient_row(store, patient) for patient in store.patients()]
     heads = ("INS", "Nom de naissance", "DMP", "Autorisation", "Documents", "Dernier dépôt")
-    return page("Patients", table("Patients", heads, rows))
+    return page("Patients", table("Tous les patients", heads, rows))
 
 
 def _patient_row(store: DmpStore, patient: DmpPatient) -> tuple[Child, ...]:
@@ -100,8 +100,7 @@ def _set_row(submission: DmpSubmission) -> tuple[Child, ...]:
 
 def _utc(value: str) -> str:
     """A metadata time (digits, UTC) as people read it."""
-    day = f"{value[6:8]}/{value[4:6]}/{value[:4]}"
-    return f"{day} {value[8:10]}:{value[10:12]} UTC" if len(value) >= 12 else day
+    return f"{hl7_time(value)} UTC" if len(value) >= 12 else hl7_time(value)
 
 
 def _author(document: DmpDocument) -> str:
