@@ -78,6 +78,7 @@ class Sidecar:
         self.gateway = gateway
         self._swept = False
         self._dirty: set[str] = set()
+        self._read_to = 0
         self.desks = [_desk(gateway, a.id, a.outbox) for a in gateway.settings.account if a.outbox is not None]
         if not self.desks:
             raise ConfigError("CFG-010", "Aucun compte n'a de dossier outbox.", "Ajouter outbox = ... à un compte.")
@@ -136,9 +137,12 @@ class Sidecar:
     def refresh(self, *, everything: bool = True) -> None:
         """Rewrite the status files that are out of date and the to-do pages. The store is the truth.
 
-        Without `everything`, documents are asked about only when an event named them or they are still under way.
+        Without `everything`, documents are asked about only when an event named them, the journal has something new
+        about them (another program's doing), or they are still under way.
         """
         dirty, self._dirty = self._dirty, set()
+        self._read_to, touched = self.gateway.store.touched(self._read_to)
+        dirty.update(touched)
         for desk in self.desks:
             desk.refresh(self.gateway, None if everything else dirty)
 

@@ -318,6 +318,10 @@ class Store(DmpStore, LinkStore, PatientStore, ReceiptStore, Protocol):
         """Keep the time stamp of a checkpoint beside it."""
         ...
 
+    def touched(self, after: int) -> tuple[int, tuple[str, ...]]:
+        """Size of the journal, and the documents that its records from `after` on are about."""
+        ...
+
     def snapshot(self) -> Snapshot:
         """The journal as an auditor reads it."""
         ...

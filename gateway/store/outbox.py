@@ -232,6 +232,10 @@ class Outbox(ReceiptOutbox):
         """See Store."""
         self.core.folder.anchor(name, token)
 
+    def touched(self, after: int) -> tuple[int, tuple[str, ...]]:
+        """See Store."""
+        return reading.touched(self.core, after)
+
     def snapshot(self) -> Snapshot:
         """See Store."""
         return snapshot.take(self.core)

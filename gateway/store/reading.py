@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from gateway.errors import NotFoundError
-from gateway.store import payload
+from gateway.store import journal, payload
 from gateway.store.base import (
     URGENT,
     Attempt,
@@ -207,6 +207,14 @@ def pauses(core: Core) -> list[Pause]:
     with core.db.read() as tx:
         rows = tx.all("pause_all")
     return [Pause(row["account"], row["channel"], row["reason"], row["actor"], from_ms(row["since"])) for row in rows]
+
+
+def touched(core: Core, after: int) -> tuple[int, tuple[str, ...]]:
+    """What the journal has been about since it had that size."""
+    with core.db.read() as tx:
+        size, _ = journal.head(tx)
+        rows = tx.all("documents_touched", shard=journal.SHARD, after=after) if size > after else []
+    return size, tuple(row["document_id"] for row in rows)
 
 
 def delivery_row(row: Row) -> DeliveryRow:

@@ -259,6 +259,10 @@ SELECT seq, record, hash, delivery FROM journal WHERE shard = :shard AND seq > :
 -- name: journal_of_delivery
 SELECT record FROM journal WHERE delivery = :delivery ORDER BY shard, seq
 
+-- name: documents_touched
+SELECT DISTINCT delivery.document_id FROM journal JOIN delivery ON delivery.id = journal.delivery
+WHERE journal.shard = :shard AND journal.seq >= :after AND journal.delivery IS NOT NULL
+
 -- name: delivery_states
 SELECT id, state, receipt FROM delivery ORDER BY id
 
