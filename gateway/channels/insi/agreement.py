@@ -35,15 +35,25 @@ class Verification(StrEnum):
 
 def differing(person: Search, traits: Traits) -> list[str]:
     """Strict traits that differ, by their field in a submission."""
-    given, listed = words_of(" ".join(person.given)), words_of(traits.given)
     compared = {
         "birth_family": same_name(person.family, traits.family),
-        "birth_given": bool(given) and listed[: len(given)] == given,
+        "birth_given": _begins(traits.given, words_of(" ".join(person.given))),
         "sex": person.sex == traits.sex,
         "birth_date": person.born == traits.born,
         "birth_place_cog": not (person.cog and traits.cog) or person.cog == traits.cog,
     }
     return [name for name, same in compared.items() if not same]
+
+
+def _begins(listed: str, given: list[str]) -> bool:
+    """Whether these words are the first names of the list, each whole: PIERRE is not PIERRE-ALAIN."""
+    rest = given
+    for name in listed.split(" "):
+        words = words_of(name)
+        if not rest or rest[: len(words)] != words:
+            break
+        rest = rest[len(words) :]
+    return bool(given) and not rest
 
 
 def verify(ins: Ins, person: Search, answer: Reply | Failure) -> Verification:

@@ -76,6 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")  # else the client sends its next question into a closing one
         self.end_headers()
         self.wfile.write(answer.body)
 
