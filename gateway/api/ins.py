@@ -92,8 +92,8 @@ class InsOffice:
     def search(self, patient: Patient, *, by: str, account: str | None = None) -> InsFound:
         """Look for the INS of these traits, by the documented procedure (docs/ins.md).
 
-        Failures of the service are results, not exceptions. Raises ConfigError: no account asks INSi (CFG-020), or
-        several do (CFG-021).
+        Failures of the service are results, not exceptions. Raises ConfigError: no account asks INSi (CFG-030), or
+        several do (CFG-031).
         """
         from gateway.api.ins_asking import not_asked, person_of, taken_over
 
@@ -156,9 +156,9 @@ class InsOffice:
         if chosen is None or chosen.insi is None:
             name = f"Le compte {account}" if account else "Aucun compte"
             advice = "Ajouter une table [account.insi] à la configuration (docs/ins.md)."
-            raise ConfigError("CFG-020", f"{name} n'est pas configuré pour INSi.", advice)
+            raise ConfigError("CFG-030", f"{name} n'est pas configuré pour INSi.", advice)
         if account is None and len(able) > 1:
-            raise ConfigError("CFG-021", "Plusieurs comptes peuvent interroger INSi.", "Dire lequel : --account.")
+            raise ConfigError("CFG-031", "Plusieurs comptes peuvent interroger INSi.", "Dire lequel : --account.")
         return chosen, chosen.insi
 
     # ----------------------------------------------------------------------------------------------- stopping

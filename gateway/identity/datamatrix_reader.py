@@ -159,13 +159,14 @@ def _oid(value: str) -> Iterator[Finding]:
         yield _bad("DMX-015", "/S2", "L'OID lu n'est pas celui d'un INS.")
 
 
-def _name(field_name: str, code: str) -> _Check:
-    def check(value: str) -> Iterator[Finding]:
-        if not PATTERN.fullmatch(value):
-            what = "vide" if not value else "écrit autrement qu'INSi ne le fait"
-            yield _bad(code, f"/{field_name}", f"Champ {field_name} ({NAMES[field_name]}) {what}.")
+def _given(value: str) -> Iterator[Finding]:
+    if not PATTERN.fullmatch(value):
+        yield _bad("DMX-016", "/S3", "Prénoms absents, ou écrits autrement qu'INSi ne le fait.")
 
-    return check
+
+def _family(value: str) -> Iterator[Finding]:
+    if not PATTERN.fullmatch(value):
+        yield _bad("DMX-017", "/S4", "Nom de naissance absent, ou écrit autrement qu'INSi ne le fait.")
 
 
 def _sex(value: str) -> Iterator[Finding]:
@@ -186,8 +187,8 @@ def _cog(value: str) -> Iterator[Finding]:
 _CHECKS: Mapping[str, _Check] = {
     "S1": _matricule,
     "S2": _oid,
-    "S3": _name("S3", "DMX-016"),
-    "S4": _name("S4", "DMX-017"),
+    "S3": _given,
+    "S4": _family,
     "S5": _sex,
     "S6": _born,
     "S7": _cog,

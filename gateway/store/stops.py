@@ -112,4 +112,4 @@ def check_not_stopped(tx: Transaction, row: Row) -> None:
 
 def carries_document(row: Row) -> bool:
     """Whether the delivery carries the document itself; what withdraws it goes whatever the INS is."""
-    return "purpose" not in row.keys() or row["purpose"] == "document"  # noqa: SIM118 (sqlite3.Row)
+    return bool(row["purpose"] == "document")

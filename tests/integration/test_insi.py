@@ -208,9 +208,9 @@ def test_a_server_of_another_authority_is_not_asked(practice: Practice, tmp_path
 
 
 def test_which_account_asks(practice: Practice) -> None:
-    with pytest.raises(ConfigError, match="CFG-021"):
+    with pytest.raises(ConfigError, match="CFG-031"):
         practice.office.search(patient(), by=BY)
-    with pytest.raises(ConfigError, match="CFG-020"):
+    with pytest.raises(ConfigError, match="CFG-030"):
         practice.office.search(patient(), by=BY, account="personne")
     with pytest.raises(InputError, match="DLV-003"):
         practice.office.search(patient(), by=" ", account=ACCOUNT)

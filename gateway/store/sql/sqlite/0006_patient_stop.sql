@@ -1,4 +1,4 @@
--- Schema 12. Patients whose INS the national service refused or changed: nothing about them leaves until a person has
+-- Schema 6. Patients whose INS the national service refused or changed: nothing about them leaves until a person has
 -- looked. The pseudonym is that of the documents; the journal tells who stopped and who resumed.
 
 CREATE TABLE patient_stop (
