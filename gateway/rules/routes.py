@@ -12,7 +12,7 @@ from typing import Literal
 from gateway.identity.ins import PATIENT_DOMAIN, ins_may_leave
 from gateway.records.clinical import PrescriberInformation
 from gateway.records.level1 import AnySubmission
-from gateway.records.people import PatientMail, Recipient, RecipientRole
+from gateway.records.people import PatientMail, Recipient, RecipientRole, Visibility
 from gateway.rules.trust_space import TrustList
 from gateway.settings import AccountSettings
 
@@ -123,8 +123,14 @@ def _dmp(submission: AnySubmission, account: AccountSettings) -> Route:
         reason = "DST-NO-DMP"
     elif not ins_may_leave(patient, account.environment):
         reason = "DST-NO-INS"
-    elif submission.visibility.masked_to_professionals and submission.visibility.hidden_from_patient:
-        reason = "DST-VISIBILITY"  # the DMP does not cumulate them (spec dmp §1.7, EX_2.1-1050)
+    elif _cumulates(submission.visibility, account):
+        reason = "DST-VISIBILITY"
     elif account.dmp is None:
         reason = "DST-NO-DMP-ACCESS"
     return Route("dmp", "dmp", "dmp", None, reason)
+
+
+def _cumulates(visibility: Visibility, account: AccountSettings) -> bool:
+    """The DMP does not take both labels while its parameter says so (spec dmp §1.7, EX_2.1-1050)."""
+    both = visibility.masked_to_professionals and visibility.hidden_from_patient
+    return both and not (account.dmp is not None and account.dmp.cumulated_visibility)

@@ -186,19 +186,32 @@ def test_preview_without_keys_says_so_and_does_not_verify() -> None:
 # -------------------------------------------------------------------------------------------------- VIHF
 
 
-def assertion(mode: str = "indirect") -> etree._Element:
+def assertion(mode: str = "indirect", options: vihf.Options | None = None) -> etree._Element:
     frozen = dmp.dmp_package(
         document(), CDA, account=account(dmp=dmp_settings(mode=mode)), keys=signing_keys(), now=NOW, ids=ids()
     )
     assert isinstance(frozen.context, DmpContext)
     return vihf.assertion(
-        frozen.context, signing_keys(), software=SOFTWARE, options=vihf.Options(), now=NOW, ids=ids("send")
+        frozen.context, signing_keys(), software=SOFTWARE, options=options or vihf.Options(), now=NOW, ids=ids("send")
     )
 
 
 @pytest.mark.parametrize("mode", ["direct", "indirect"])
 def test_xmlsec_accepts_the_vihf(mode: str) -> None:
     verify_vihf(assertion(mode))
+
+
+@pytest.mark.parametrize("version", ["3.0", "4.0"])
+@pytest.mark.parametrize("name", ["Authentification_Mode", "Authentification_mode"])
+@pytest.mark.parametrize("signature", ["rsa-sha256", "rsa-sha1"])
+def test_xmlsec_accepts_every_form_of_the_vihf(version: str, name: str, signature: Any) -> None:
+    root = assertion("direct", vihf.Options(version, name, signature))
+    verify_vihf(root)
+    [method] = root.findall(".//ds:SignatureMethod", NS)
+    assert str(method.get("Algorithm")).endswith(signature)
+    values = {one.get("Name"): "".join(one.itertext()) for one in root.iter(f"{{{vihf.SAML}}}Attribute")}
+    assert (values["VIHF_Version"], values[name]) == (version, "DIRECTE")
+    assert len([one for one in values if str(one).lower() == name.lower()]) == 1
 
 
 def test_vihf_survives_the_soap_envelope() -> None:

@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 
 from gateway.channels.dmp import answers, registry
+from gateway.channels.dmp.http import HttpAnswer
 from gateway.channels.outcome import Outcome, Verdict
 from gateway.package import query
 from gateway.package.types import DmpContext, Package
@@ -22,7 +23,6 @@ from tests.unit.channels.test_dmp import (
     SOAP_TYPE,
     STATUS,
     FakeHttp,
-    HttpAnswer,
     _alert,
     channel,
     envelope,

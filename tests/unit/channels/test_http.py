@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gateway.channels.dmp.answers import MAX_ANSWER
-from gateway.channels.dmp.http import Exchange, HttpClient
+from gateway.channels.dmp.answers import MAX_ANSWER, AnswerError
+from gateway.channels.dmp.http import Exchange, HttpClient, _pieces
 from gateway.channels.tls import client_context, tls_fault
 from gateway.package.mtom import HttpBody
 from gateway.settings import TlsSettings
@@ -150,3 +151,59 @@ def test_one_client_for_several_event_loops(files: Certificates) -> None:
     asyncio.run(once())
     asyncio.run(once())
     assert statuses == [200, 200]
+
+
+async def test_one_connection_serves_every_request(files: Certificates) -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(
+                    int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+                )
+                await reader.readexactly(length)
+                writer.write(http("200 OK"))
+                await writer.drain()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    files.server.configure_cert(context)
+    files.authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    port = listening.sockets[0].getsockname()[1]
+    http_client = client(files)
+    for _ in range(5):
+        assert (await http_client.post(f"https://localhost:{port}/", BODY, Exchange())).status == 200
+    assert connections == 1
+    await http_client.aclose()
+    listening.close()
+
+
+async def test_a_large_body_is_never_joined() -> None:
+    """What goes out are slices of the frozen parts: a document is not copied into one more buffer."""
+    body = HttpBody("x/y", (b"head", b"a" * 200_000, b"tail"))
+    assert body.size == 200_008
+    slices = [piece async for piece in _pieces(body)]
+    assert b"".join(slices) == body.data
+    assert max(len(piece) for piece in slices) <= 64 * 1024
+
+
+async def test_documents_of_an_answer_come_in_parts_of_their_own(files: Certificates) -> None:
+    document = b"\r\n--frontiere" + bytes(range(256)) * 4000
+    whole = (
+        b"--b\r\nContent-ID: <root>\r\nContent-Type: application/xop+xml\r\n\r\n<a/>\r\n"
+        b"--b\r\nContent-ID: <d>\r\n\r\n" + document + b"\r\n--b--\r\n"
+    )
+    kind = 'Content-Type: multipart/related; boundary="b"; start="<root>"'
+    async with server(files, http("200 OK", kind, body=whole)) as found:
+        http_client, url = client(files), f"https://localhost:{found.port}/"
+        answer = await http_client.post(url, BODY, Exchange(), large=2_000_000)
+        await http_client.aclose()
+        assert (answer.data, answer.content_type, answer.parts) == (b"<a/>", "application/xop+xml", {"d": document})
+        http_client = client(files)
+        with pytest.raises(AnswerError, match="too large"):
+            await http_client.post(url, BODY, Exchange(), large=1000)
+        await http_client.aclose()
