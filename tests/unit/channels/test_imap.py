@@ -217,7 +217,7 @@ async def test_plain_where_the_server_takes_the_name_from_the_certificate(certif
 
 async def test_password_from_its_file(certificates: Certificates, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET + "\n")
-    options = {"auth": "password", "password_file": tmp_path / "secret"}
+    options: dict[str, Any] = {"auth": "password", "password_file": tmp_path / "secret"}
     async with reading(box := Box(), certificates, **options) as reader:
         await reader.look()
     assert box.logins == [f"PLAIN \0{ADDRESS}\0{SECRET}".encode()]
