@@ -130,6 +130,7 @@ def _account(account: AccountSettings) -> Iterator[Finding]:
         yield error("CFG-104", base, "Ce compte n'a ni messagerie ni DMP.", "Configurer au moins [account.smtp].")
     if account.smtp is not None:
         yield from _tls(f"{base}/smtp/tls", account.smtp.tls)
+    yield from _replies(base, account)
     if account.imap is not None:
         yield from _tls(f"{base}/imap/tls", account.imap.tls)
         if account.imap.password_file is not None:
@@ -140,6 +141,19 @@ def _account(account: AccountSettings) -> Iterator[Finding]:
         yield from _own(f"{base}/dmp", "sign_", dmp.sign_cert_file, dmp.sign_pkcs12_file, dmp.sign_pkcs12_password_file)
         if dmp.sign_key_file is not None:
             yield from _key(f"{base}/dmp/sign_key_file", dmp.sign_key_file)
+
+
+def _replies(base: str, account: AccountSettings) -> Iterator[Finding]:
+    """Whether the box that receipts and answers come to, which is the sender's own, is the one that is read."""
+    imap = account.imap
+    if account.smtp is not None and imap is None:
+        message = "Personne ne relève la boîte de ce compte : accusés et réponses n'y sont pas lus par la passerelle."
+        advice = "Configurer [account.imap], ou confier les messages reçus à gateway.receipts.take_in."
+        yield warning("CFG-117", f"{base}/imap", message, advice, "docs/mssante.md, Receipts")
+    user = account.mailbox if imap is None or imap.user is None else imap.user
+    if "@" in user and user.lower() != account.mailbox.lower():
+        message = "La boîte relevée n'est pas celle à laquelle les destinataires répondent (mailbox)."
+        yield warning("CFG-118", f"{base}/imap/user", message, "Relever la boîte qui envoie.", "ECO.2.3.2")
 
 
 def _tls(place: str, tls: TlsSettings) -> Iterator[Finding]:

@@ -213,6 +213,16 @@ def worded(found: dict[str, Row], words: Path) -> dict[str, Row]:
         row = found.setdefault(code, Row(code))
         row.severities = row.severities or {"delivery"}
         row.advice = row.advice or [text]
+    return receipts(found, words.with_name("receipts.toml"))
+
+
+def receipts(found: dict[str, Row], table: Path) -> dict[str, Row]:
+    """The same, with what a receipt may say of a delivery and what to do about it."""
+    for code, said in tomllib.loads(table.read_text(encoding="utf-8"))["reason"].items():
+        row = found.setdefault(code, Row(code))
+        row.severities = row.severities or {"delivery"}
+        row.messages = [said["meaning"]]
+        row.advice = [said[key] for key in ("next", "patient_next") if key in said]
     return found
 
 

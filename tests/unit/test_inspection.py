@@ -39,3 +39,17 @@ def test_a_required_kit_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     found = findings(ValidationSettings(required=True, kits=(absent,)))
     assert [(f.code, f.path) for f in found if f.code.startswith("KIT")] == [("KIT-005", "/validation")]
     assert [f for f in findings(ValidationSettings(kits=(absent,))) if f.code.startswith("KIT")] == []
+
+
+@pytest.mark.parametrize(
+    ("imap", "code"),
+    [(None, "CFG-117"), ("autre@kine.mssante.example", "CFG-118"), ("nom-du-certificat", None), ("", None)],
+)
+def test_who_reads_the_answers_is_asked(imap: str | None, code: str | None) -> None:
+    settings = load(resources.data_path("config", "gateway.example.toml"))
+    [account] = settings.account
+    assert account.imap is not None
+    read = None if imap is None else account.imap.model_copy(update={"user": imap or account.mailbox.upper()})
+    changed = settings.model_copy(update={"account": (account.model_copy(update={"imap": read}),)})
+    found = [f.code for f in inspect_settings(changed) if f.code in {"CFG-117", "CFG-118"}]
+    assert found == ([code] if code else [])
