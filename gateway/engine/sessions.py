@@ -38,8 +38,12 @@ class SessionWatch:
         self._looked: dict[str, float] = {}
         self._told: set[tuple[str, str]] = set()
 
-    def is_news(self, account: str, channel: str) -> bool:
-        """Whether nobody was told yet that this session is wanted: one notice, however many deliveries wait."""
+    def is_news(self, account: str, channel: str, state: Transport) -> bool:
+        """Whether a delivery that came to this state shows, first of all, that a session is wanted: one notice, however
+        many wait for it.
+        """
+        if state is not Transport.WAITING_FOR_SESSION:
+            return False
         news = (account, channel) not in self._told
         self._told.add((account, channel))
         return news

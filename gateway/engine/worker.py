@@ -240,11 +240,7 @@ class Worker:
         )
         if taken and result.pause:
             self._publish_lane(lane, "paused", result.reason)
-        if (
-            taken
-            and result.state is Transport.WAITING_FOR_SESSION
-            and self._sessions.is_news(lane.account, lane.channel)
-        ):
+        if taken and self._sessions.is_news(lane.account, lane.channel, result.state):
             self._publish_lane(lane, "session_wanted", result.reason)
 
     async def _land(self) -> None:

@@ -70,8 +70,6 @@ class RealMail:
     """The listener that wants a token (XOAUTH2) and no client certificate."""
     tokens: TokenService | None = None
     """Signs the tokens that this operator accepts."""
-    plain_port: int = 0
-    """A listener without TLS, for benchmarks alone; 0: there is none."""
 
     def tls(self, *, cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
         """A context that trusts the operator; with the good client certificate unless another is given."""
@@ -110,16 +108,16 @@ class RealMail:
 
 
 @contextmanager
-def running(*, plain: bool = False) -> Iterator[RealMail]:
+def running(listeners: str = "") -> Iterator[RealMail]:
     """Start both servers, yield their particulars, stop them by process id and remove the folder.
 
-    `plain` adds a listener without TLS on loopback: a benchmark compares with a tool that speaks no TLS.
+    `listeners` are more lines of Postfix's master.cf: a benchmark wants one of its own.
     """
     # Not pytest's own tmp_path: the servers' users could not enter it, and socket names have 108 bytes.
     base = Path(tempfile.mkdtemp(prefix="kine-mail-"))
     base.chmod(0o755)
     try:
-        mail = _prepare(base, plain=plain)
+        mail = _prepare(base, listeners)
         with tokenserver.running(base, mail.token_port, _binary("dovecot")) as tokens:
             mail = replace(mail, tokens=tokens)
             with _postfix(base, mail), _dovecot(base, mail):
@@ -128,12 +126,12 @@ def running(*, plain: bool = False) -> Iterator[RealMail]:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _prepare(base: Path, *, plain: bool) -> RealMail:
+def _prepare(base: Path, listeners: str) -> RealMail:
     for name in ("postfix", "queue", "data", "mail", "dovecot", "tls"):
         (base / name).mkdir(mode=0o755)
     shutil.chown(base / "data", "postfix")
     shutil.chown(base / "mail", MAIL_OWNER)
-    smtps, starttls, imaps, token, clear = _free_ports(5)
+    smtps, starttls, imaps, token = free_ports(4)
     tls = base / "tls"
     client = _certificates(tls)
     log = base / "postfix.log"
@@ -151,14 +149,13 @@ def _prepare(base: Path, *, plain: bool) -> RealMail:
         mail_dir=base / "mail",
         log=log,
         token_port=token,
-        plain_port=clear if plain else 0,
     )
-    _configure_postfix(base, mail, _fingerprint(client))
+    _configure_postfix(base, mail, _fingerprint(client), listeners)
     _configure_dovecot(base, mail)
     return mail
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
         for item in sockets:
@@ -239,15 +236,6 @@ SMTPD = """\
   -o smtpd_tls_req_ccert=yes
 """
 
-PLAIN_SMTPD = """\
-127.0.0.1:{port} inet n - n - - smtpd
-  -o smtpd_tls_security_level=none
-  -o mynetworks=127.0.0.0/8
-  -o smtpd_client_restrictions=permit_mynetworks,reject
-  -o smtpd_relay_restrictions=permit_mynetworks,reject
-  -o smtpd_recipient_restrictions=reject_unlisted_recipient,permit_mynetworks,reject
-"""
-
 MASTER_CF = """\
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -270,13 +258,11 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
-def _configure_postfix(base: Path, mail: RealMail, fingerprint: str) -> None:
+def _configure_postfix(base: Path, mail: RealMail, fingerprint: str, listeners: str) -> None:
     main = MAIN_CF.format(base=base, log=mail.log, domains=" ".join(DOMAINS), limit=MESSAGE_LIMIT)
     (base / "postfix" / "main.cf").write_text(main, encoding="utf-8")
     ports = SMTPD.format(port=mail.smtps_port, wrapper="yes") + SMTPD.format(port=mail.starttls_port, wrapper="no")
-    ports += tokenserver.listener(base, mail.token_port)
-    if mail.plain_port:
-        ports += PLAIN_SMTPD.format(port=mail.plain_port)
+    ports += tokenserver.listener(base, mail.token_port) + listeners
     (base / "postfix" / "master.cf").write_text(ports + MASTER_CF.format(base=base, owner=MAIL_OWNER), encoding="utf-8")
     domains = "|".join(domain.replace(".", r"\.") for domain in DOMAINS)
     boxes = f"if !/^inconnu@/\n/^[a-z0-9._-]+@({domains})$/ box\nendif\n"
