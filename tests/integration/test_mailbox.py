@@ -10,9 +10,16 @@ from email import message_from_bytes
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from gateway.api import Gateway
+from gateway.channels.mssante.imap import Mailbox
+from gateway.channels.mssante.mailbox_faults import MailboxError
+from gateway.channels.outcome import Verdict
 from gateway.clock import SystemClock
+from gateway.settings import ImapSettings, TlsSettings
 from gateway.views import DeliveryView
+from tests.integration.imapserver import by_certificate
 from tests.integration.real_practice import DOCTOR_DOMAIN, RealPractice, cutting, letter, open_real, post
 
 if TYPE_CHECKING:
@@ -264,3 +271,31 @@ def test_a_refused_login_is_told_and_sending_goes_on(real_mail: RealMail, tmp_pa
         assert (state.ok, state.reason, state.verdict) == (False, "IMAP-LOGIN", "configuration")
         assert "account.imap" in state.advice
     assert "mailbox_misconfigured" in events
+
+
+# ------------------------------------------------------------------------------------------- by certificate alone
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+@pytest.mark.parametrize("mechanisms", ["plain external", "plain"])
+async def test_the_certificate_alone_opens_the_box(real_mail: RealMail, security: str, mechanisms: str) -> None:
+    box = "certifiee@kine.test.mssante.fr"
+    post(real_mail, f"ami@{DOCTOR_DOMAIN}", box, b"Subject: Bonjour\r\n\r\nUn mot.\r\n")
+    real_mail.wait_for(box)
+    with by_certificate(real_mail, box, mechanisms) as server:
+        tls = TlsSettings(ca_file=server.ca, cert_file=server.cert, key_file=server.key)
+        port = server.tls_port if security == "tls" else server.starttls_port
+        settings = ImapSettings.model_validate(
+            {"host": "localhost", "port": port, "security": security, "tls": tls, "timeout": 10}
+        )
+        mailbox = Mailbox(settings, box, account="a", clock=SystemClock())
+        try:
+            assert (await mailbox.unseen())[0] >= 1
+        finally:
+            await mailbox.aclose()
+        stranger = TlsSettings(ca_file=server.ca, cert_file=real_mail.client_cert, key_file=real_mail.client_key)
+        mailbox = Mailbox(settings.model_copy(update={"tls": stranger}), box, account="a", clock=SystemClock())
+        with pytest.raises(MailboxError) as caught:
+            await mailbox.unseen()
+        await mailbox.aclose()
+        assert caught.value.verdict is Verdict.CONFIGURATION
