@@ -86,6 +86,7 @@ def choice_as_dict(choice: Choice) -> dict[str, Any]:
         "verdict": choice.verdict.value,
         "code": choice.code,
         "why": choice.why,
+        "advice": choice.advice,
         "source": choice.source.value if choice.source else None,
         "at": choice.at.isoformat() if choice.at else None,
         "boxes": [box_as_dict(box) for box in choice.boxes],
@@ -101,7 +102,7 @@ def _show(found: Found, choice: Choice | None, directory: DirectoryFace) -> None
     print(_summary(found))
     if choice is not None:
         print(f"{_LABELS[choice.verdict.value]} {choice.box.address if choice.box else ''}".strip())
-        print(f"  {choice.why} [{choice.code}]")
+        print(f"  {choice.why} [{choice.code}]" + (f"\n  -> {choice.advice}" if choice.box is None else ""))
 
 
 _LABELS = {"one": "Boîte à employer :", "ask": "À choisir :", "none": "Pas de boîte.", "stale": "Pas de réponse."}

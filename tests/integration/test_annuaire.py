@@ -178,7 +178,6 @@ def test_a_slow_service_is_given_up(practice: Practice, client: Client) -> None:
     with pytest.raises(AnnuaireError) as caught:
         api.find(Query(rpps=HELENE))
     assert caught.value.code == "ANN-104"
-    practice.box.faults.clear()
 
 
 def test_a_wrong_key_and_a_wrong_address_are_configuration(practice: Practice, client: Client) -> None:

@@ -60,6 +60,7 @@ FAMILIES = {
     "RES": "Shipped data files",
     "MAP": "Mapping tables",
     "DEP": "Table of departments",
+    "ANN": "Directory of MSSanté boxes (Annuaire Santé)",
     "SBX": "Sandbox",
 }
 ORDER = tuple(FAMILIES)
@@ -73,6 +74,7 @@ SEVERITIES = {
     "found": "error",
     "Must": "error",
     "make": "error/warning",
+    "Choice": "answer",
 }
 """What a call makes when nothing beside it says otherwise: the helpers of several rooms, by name."""
 _SAID_LATER = frozenset({"message", "advice", "why"})
@@ -270,6 +272,7 @@ def page(found: dict[str, Row]) -> str:
         "A **finding** says what a check saw: an `error` stops what it concerns, a `warning` or an `info` never does.",
         "An **exception** means that the gateway itself cannot go on. A **delivery** code says why a delivery stands",
         "where it stands; `MSS-<SMTP code>`, `DMP-<XDS error>` and `DMP-HTTP-<status>` repeat the other side's code.",
+        "An **answer** is what the directory of boxes leads to.",
         "Codes are stable: they are never reused for something else. `…` stands for a value.",
         "",
     ]

@@ -17,6 +17,7 @@ from gateway.settings import AnnuaireApiSettings
 
 MAX_PAGES = 20
 """Pages followed for one question: a thousand professionals, more than anybody reads."""
+_WHERE = "Vérifier annuaire.api.url dans la configuration."
 PROFESSIONS = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
 
 
@@ -39,7 +40,7 @@ class AnnuaireApi:
         limit = limit or limit_for(shared, settings.per_second)
         headers = {"ESANTE-API-KEY": key}
         context = web.trust(settings.ca_file)
-        self._site = web.Site(context, settings.timeout, headers, sleep=sleep, before=limit.wait)
+        self._site = web.Site(context, settings.timeout, headers, sleep=sleep, slot=limit.call)
 
     def close(self) -> None:
         """Close the connections."""
@@ -99,9 +100,6 @@ class AnnuaireApi:
         if not _is_under(self._base, absolute):
             raise AnnuaireError("ANN-105", "L'Annuaire Santé renvoie vers une autre adresse : refusé.", _WHERE)
         return absolute
-
-
-_WHERE = "Vérifier annuaire.api.url dans la configuration."
 
 
 def _is_under(base: str, url: str) -> bool:

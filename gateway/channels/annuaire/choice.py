@@ -10,6 +10,22 @@ from gateway.rules.trust_space import TrustList
 _ORDER = {kind: place for place, kind in enumerate(BoxKind)}
 _LAST = 1 << 30
 _SOURCES = {Source.API: "Annuaire Santé", Source.FILE: "liste de l'Annuaire Santé"}
+_OTHERWISE = "Demander son adresse au destinataire, ou remettre le document autrement et le déclarer (queue handed)."
+
+_SAID = {
+    "ANN-200": (Verdict.ONE, "Une seule boîte convient.", "L'employer."),
+    "ANN-201": (Verdict.NONE, "L'annuaire ne connaît aucun professionnel en activité sous ce RPPS.", _OTHERWISE),
+    "ANN-202": (Verdict.NONE, "L'annuaire ne donne aucune boîte MSSanté à ce professionnel.", _OTHERWISE),
+    "ANN-203": (Verdict.NONE, "L'annuaire ne donne que des adresses hors de l'espace de confiance.", _OTHERWISE),
+    "ANN-204": (
+        Verdict.ASK,
+        "Plusieurs boîtes sont possibles.",
+        "Choisir avec le destinataire, ou donner sa structure.",
+    ),
+    "ANN-205": (Verdict.ASK, "La seule boîte est celle d'un autre lieu d'exercice.", "Confirmer avec le destinataire."),
+    "ANN-206": (Verdict.NONE, "La liste importée ne donne aucune boîte MSSanté pour ce RPPS.", _OTHERWISE),
+}
+"""What each code means: its verdict, what is said, and what to do."""
 
 
 def choose(found: Found, rpps: str, trust: TrustList, structure: str | None = None) -> Choice:
@@ -20,15 +36,11 @@ def choose(found: Found, rpps: str, trust: TrustList, structure: str | None = No
     """
     person = next((p for p in found.people if p.rpps == rpps), None)
     if person is None:
-        why = "L'annuaire ne connaît aucun professionnel en activité sous ce RPPS."
-        if found.source is Source.FILE:  # the file lists boxes: no line says nothing about the person
-            why = "La liste de l'annuaire ne donne aucune boîte MSSanté pour ce RPPS."
-        return _choice(Verdict.NONE, "ANN-201", why, found)
+        # The file lists boxes: that no line names somebody says nothing of his activity.
+        return _choice("ANN-206" if found.source is Source.FILE else "ANN-201", found)
     trusted = tuple(box for box in person.boxes if trust.allows(box.address))
     if not trusted:
-        outside = "L'annuaire ne donne que des adresses hors de l'espace de confiance : aucune n'est employée."
-        why = outside if person.boxes else "L'annuaire ne donne aucune boîte MSSanté à ce professionnel."
-        return _choice(Verdict.NONE, "ANN-203" if person.boxes else "ANN-202", why, found, person)
+        return _choice("ANN-203" if person.boxes else "ANN-202", found, person)
     return _among(trusted, found, person, structure)
 
 
@@ -37,20 +49,16 @@ def _among(boxes: tuple[Box, ...], found: Found, person: Person, structure: str 
     alone = tuple(box for box in boxes if box.structure is None)
     kept = distinct(here or (alone if structure else ()) or boxes)
     if len(kept) > 1:
-        why = f"{len(kept)} boîtes possibles : une personne doit choisir."
-        return _choice(Verdict.ASK, "ANN-204", why, found, person, kept)
+        return _choice("ANN-204", found, person, kept)
     if structure and not here and not alone and kept[0].kind is not BoxKind.PERSONAL:
-        why = "La seule boîte connue est celle d'un autre lieu d'exercice : une personne doit confirmer."
-        return _choice(Verdict.ASK, "ANN-205", why, found, person, kept)
-    why = "Boîte de ce lieu d'exercice." if here else "Seule boîte de ce professionnel."
-    return _choice(Verdict.ONE, "ANN-200", why, found, person, kept)
+        return _choice("ANN-205", found, person, kept)
+    return _choice("ANN-200", found, person, kept)
 
 
-def _choice(
-    verdict: Verdict, code: str, why: str, found: Found, person: Person | None = None, boxes: tuple[Box, ...] = ()
-) -> Choice:
+def _choice(code: str, found: Found, person: Person | None = None, boxes: tuple[Box, ...] = ()) -> Choice:
+    verdict, why, advice = _SAID[code]
     dated = f"{why} ({_SOURCES[found.source]}, {found.at:%d/%m/%Y})"
-    return Choice(verdict, code, dated, boxes, found.source, found.at, person)
+    return Choice(verdict, code, dated, boxes, found.source, found.at, person, advice)
 
 
 def distinct(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
@@ -71,9 +79,9 @@ def _is_at(box: Box, structure: str | None) -> bool:
     return bool(structure) and bool(known) and known in {structure, (structure or "")[1:]}
 
 
-def stale(code: str, why: str) -> Choice:
+def stale(code: str, why: str, advice: str = "") -> Choice:
     """No usable answer, and the reason."""
-    return Choice(Verdict.STALE, code, why)
+    return Choice(Verdict.STALE, code, why, advice=advice)
 
 
 def recheck(choice: Choice, address: str, trust: TrustList, since: datetime | None = None) -> Recheck:

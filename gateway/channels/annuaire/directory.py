@@ -21,6 +21,8 @@ from gateway.settings import AnnuaireSettings
 
 OLD_DAYS = 7
 """A list older than that is used, with a warning: the ANS makes one every day."""
+_RENEW = "La renouveler : kine-gateway annuaire import --download (chaque jour de préférence)."
+_RULE = "Annuaire Santé, conservation de 30 jours au plus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Directory:
         try:
             found = self.find(Query(rpps=rpps), fresh=fresh)
         except AnnuaireError as fault:
-            return choice.stale(fault.code, f"{fault.message} {fault.advice}".strip())
+            return choice.stale(fault.code, fault.message, fault.advice)
         return choice.choose(found, rpps, self._trust, structure)
 
     def recheck(
@@ -133,7 +135,7 @@ class Directory:
         try:
             return choice.choose(self._from_list(Query(rpps=rpps)), rpps, self._trust)
         except AnnuaireError as fault:
-            return choice.stale(fault.code, fault.message)
+            return choice.stale(fault.code, fault.message, fault.advice)
 
     def owners(self, address: str) -> set[str]:
         """RPPS numbers that the imported list gives a personal box with this address; empty without a list."""
@@ -150,15 +152,16 @@ class Directory:
         api = self._settings.api.url if self._settings.api else None
         try:
             about = self._listing.about()
-        except AnnuaireError as fault:
-            return Status(None, None, api, cached, (removed or self._absent(fault),))
+        except AnnuaireError:
+            return Status(None, None, api, cached, (removed or self._absent(),))
         days = self._age(about)
         return Status(about, days, api, cached, (_ageing(days),) if days > OLD_DAYS else ())
 
-    def _absent(self, fault: AnnuaireError) -> Finding:
+    def _absent(self) -> Finding:
         """Without list: a warning, but no more than a remark where the API answers."""
         severity = Severity.INFO if self._settings.api and not self._listing.exists else Severity.WARNING
-        return Finding("ANN-401", severity, "/annuaire/file", fault.message, fault.advice)
+        message = "Il n'y a pas de liste de l'annuaire utilisable sur ce poste."
+        return Finding("ANN-401", severity, "/annuaire/file", message, _RENEW, _RULE)
 
     def _age(self, about: About) -> int:
         return (self._clock.now() - about.generated_at).days
@@ -174,10 +177,6 @@ class Directory:
         platform.remove(self._settings.file)
         message = f"La liste de l'annuaire avait {days} jours : elle n'est plus employée et a été supprimée."
         return warning("ANN-403", "/annuaire/file", message, _RENEW, _RULE)
-
-
-_RENEW = "La renouveler : kine-gateway annuaire import --download (chaque jour de préférence)."
-_RULE = "Annuaire Santé, conservation de 30 jours au plus"
 
 
 def _ageing(days: int) -> Finding:

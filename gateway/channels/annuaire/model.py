@@ -136,7 +136,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The box of a professional as far as the directory decides it. `why` is French text with no patient in it.
+    """The box of a professional as far as the directory decides it. `why` and `advice` are French texts.
 
     `code` is stable: see docs/findings.md, family ANN.
     """
@@ -148,6 +148,7 @@ class Choice:
     source: Source | None = None
     at: datetime | None = None
     person: Person | None = None
+    advice: str = ""
 
     @property
     def box(self) -> Box | None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
-_WINDOW = 1.05
-"""Seconds: a little more than one, for the server's clock is not ours."""
+_WINDOW = 1.0
+"""Seconds."""
 
 
 class RateLimit:
-    """At most `calls` in any window of a second. `wait` blocks until the next call may leave. Thread-safe."""
+    """At most `calls` in any second, as the server counts them. Thread-safe.
+
+    A call takes a place and gives it back a second after its answer: the server got the call before it answered, so
+    however long the way is, the call that takes the place over arrives more than a second later.
+    """
 
     def __init__(
         self,
@@ -22,21 +27,26 @@ class RateLimit:
         elapsed: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._last: deque[float] = deque(maxlen=calls)
+        self._free = [float("-inf")] * calls
         self._elapsed = elapsed
         self._sleep = sleep
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
-    def wait(self) -> float:
-        """Reserve the next free moment and sleep until then; returns the seconds slept."""
-        with self._lock:
-            now = self._elapsed()
-            full = len(self._last) == self._last.maxlen
-            at = max(now, self._last[0] + _WINDOW) if full else now
-            self._last.append(at)
-        if at > now:
-            self._sleep(at - now)
-        return at - now
+    @contextmanager
+    def call(self) -> Iterator[float]:
+        """Wait for a place, then make the call inside the block; gives the seconds waited."""
+        with self._changed:
+            while not self._free:
+                self._changed.wait()
+            pause = max(0.0, heapq.heappop(self._free) - self._elapsed())
+        if pause:
+            self._sleep(pause)
+        try:
+            yield pause
+        finally:
+            with self._changed:
+                heapq.heappush(self._free, self._elapsed() + _WINDOW)
+                self._changed.notify()
 
 
 @cache

@@ -22,6 +22,7 @@ MAX_TEXT = 1_000_000_000
 """Bytes of text read at most, eleven times what the file weighs today: a ZIP that unfolds further is refused."""
 MAX_LINE = 65_536
 _CHUNK = 1 << 20
+_AGAIN = "Télécharger à nouveau ; la liste en place reste employée."
 _KINDS = frozenset({"PER", "CAB", "ORG", "APP"})
 _STAMP = re.compile(r"(?<!\d)(20\d{10})(?!\d)")
 
@@ -96,9 +97,6 @@ def opened(path: Path) -> Iterator[Opened]:
             raise
         what = (fault.strerror or "") if isinstance(fault, OSError) else "archive abîmée ou incomplète"
         raise ListRefusedError("ANN-301", f"{path.name} est illisible : {what}.", _AGAIN) from fault
-
-
-_AGAIN = "Télécharger à nouveau ; la liste en place reste employée."
 
 
 def _check_directory(path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,9 @@ MAX_ANSWER = 10_000_000
 MAX_DOWNLOAD = 300_000_000
 """Bytes of the daily file, fifteen times what it weighs zipped today."""
 ATTEMPTS = 3
-_PAUSES = (0.5, 1.0)  # seconds
+_PAUSE = 0.5  # seconds after the first attempt, twice that after the second
 _LONGEST_PAUSE = 5.0  # seconds: somebody waits at the screen
+_CHECK = "Vérifier l'adresse (annuaire.api.url, avec /v2) et la question posée."
 _BUSY = frozenset({429, 500, 502, 503, 504})
 
 
@@ -49,7 +51,7 @@ def read_key(path: Path) -> str:
 
 
 class Site:
-    """One service of the directory. `sleep` is what a pause between attempts calls."""
+    """One service of the directory. `sleep` is called between attempts, `slot` is entered around each call."""
 
     def __init__(
         self,
@@ -58,12 +60,12 @@ class Site:
         headers: Mapping[str, str],
         *,
         sleep: Callable[[float], None],
-        before: Callable[[], object] = lambda: None,
+        slot: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
         import httpx2
 
         self._sleep = sleep
-        self._before = before
+        self._slot = slot
         self._client = httpx2.Client(
             verify=context,
             timeout=httpx2.Timeout(timeout),
@@ -87,7 +89,7 @@ class Site:
         def pause(state: RetryCallState) -> float:
             fault = state.outcome.exception() if state.outcome else None
             asked = getattr(fault, "retry_after", None)
-            return min(asked, _LONGEST_PAUSE) if asked is not None else _PAUSES[state.attempt_number - 1]
+            return min(asked, _LONGEST_PAUSE) if asked is not None else _PAUSE * state.attempt_number
 
         retrying = Retrying(
             retry=retry_if_exception_type(AnnuaireUnavailableError),
@@ -113,9 +115,11 @@ class Site:
         """A GET answered by 200, body unread. Raises AnnuaireError for any other answer and for network faults."""
         import httpx2
 
-        self._before()
         try:
-            with self._client.stream("GET", url, params=params, headers={"Accept": accept}) as response:
+            with (
+                self._slot(),
+                self._client.stream("GET", url, params=params, headers={"Accept": accept}) as response,
+            ):
                 if response.status_code != 200:
                     raise refusal(response.status_code, _bounded(response, MAX_ANSWER), response.headers)
                 yield response
@@ -165,9 +169,6 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str]) -> AnnuaireErr
         busy.retry_after = float(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 6 else None
         return busy
     return AnnuaireError("ANN-103", f"L'Annuaire Santé refuse la question (HTTP {status}).{said}", _CHECK)
-
-
-_CHECK = "Vérifier l'adresse (annuaire.api.url, avec /v2) et la question posée."
 
 
 def _said(body: bytes) -> str:

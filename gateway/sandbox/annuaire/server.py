@@ -46,11 +46,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, params: Params) -> None:
         fault = self.server.faults.take(Channel.ANNUAIRE, _LATER)
-        if fault is not None and fault.kind is FaultKind.DELAY:
-            time.sleep(fault.seconds)
-            fault = None
-        if fault is None:
-            self._send(self._right(path, params))
+        if fault is None or fault.kind is FaultKind.DELAY:
+            answer = self._right(path, params)  # counted when it came, however late it is answered
+            time.sleep(fault.seconds if fault is not None else 0.0)
+            self._send(answer)
         elif fault.kind in {FaultKind.DROP_AFTER_DATA, FaultKind.DROP_BEFORE_STORE}:
             self._cut(self._right(path, params))
         else:

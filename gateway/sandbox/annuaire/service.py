@@ -60,7 +60,10 @@ class Answer:
 
 
 class AnnuaireService:
-    """The invented directory. `add` puts more people in; `calls` counts the questions taken, `refused` those above the rate."""
+    """The invented directory. `add` puts more people in.
+
+    `calls` counts the questions taken, `refused` those above the rate.
+    """
 
     def __init__(self, clock: Clock, randomness: Randomness, *, per_second: int = PER_SECOND) -> None:
         self._clock = clock

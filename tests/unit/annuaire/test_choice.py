@@ -81,7 +81,7 @@ def test_nothing_outside_the_trust_space_is_offered() -> None:
     [
         (found(), "ANN-202"),
         (Found((), Source.API, NOW), "ANN-201"),
-        (Found((), Source.FILE, NOW), "ANN-201"),
+        (Found((), Source.FILE, NOW), "ANN-206"),
         (found(box(ONE), rpps="99700000001"), "ANN-201"),
     ],
 )

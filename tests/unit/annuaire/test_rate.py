@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.channels.annuaire.rate import RateLimit, limit_for
 
@@ -18,23 +23,49 @@ class Time:
         self.now += seconds
 
 
-def test_never_more_than_the_limit_in_any_second() -> None:
+def arrivals(latencies: Sequence[tuple[float, float]]) -> list[float]:
+    """When calls reach the server, for the time there and the time back of each."""
     clock = Time()
     limit = RateLimit(17, elapsed=lambda: clock.now, sleep=clock.sleep)
-    at = []
-    for number in range(200):
-        limit.wait()
-        at.append(clock.now)
-        clock.now += 0.01 * (number % 7)
-    for start in at:
-        assert sum(start <= moment < start + 1.0 for moment in at) <= 17
+    reached = []
+    for there, back in latencies:
+        with limit.call():
+            clock.now += there
+            reached.append(clock.now)
+            clock.now += back
+    return reached
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), max_size=120))
+def test_the_server_never_sees_more_than_the_limit_in_any_second(latencies: list[tuple[float, float]]) -> None:
+    reached = arrivals(latencies)
+    for first, eighteenth in zip(reached, reached[17:], strict=False):
+        assert eighteenth - first >= 1.0 - 1e-9
+
+
+def test_a_slow_first_call_does_not_crowd_the_others() -> None:
+    """The handshake delays the first call only: counted from when calls leave, the eighteenth would come too soon."""
+    reached = arrivals([(0.3, 0.0)] + [(0.001, 0.0)] * 20)
+    assert reached[17] - reached[0] >= 1.0
 
 
 def test_below_the_limit_nothing_waits() -> None:
     clock = Time()
     limit = RateLimit(17, elapsed=lambda: clock.now, sleep=clock.sleep)
-    assert [limit.wait() for _ in range(17)] == [0.0] * 17
-    assert limit.wait() > 1.0
+    waited = []
+    for _ in range(18):
+        with limit.call() as seconds:
+            waited.append(seconds)
+    assert waited == [0.0] * 17 + [1.0]
+
+
+def test_a_failed_call_counts_too() -> None:
+    clock = Time()
+    limit = RateLimit(1, elapsed=lambda: clock.now, sleep=clock.sleep)
+    with pytest.raises(ValueError, match="x"), limit.call():
+        raise ValueError("x")
+    with limit.call() as seconds:
+        assert seconds == 1.0
 
 
 def test_threads_share_it() -> None:
@@ -42,8 +73,8 @@ def test_threads_share_it() -> None:
     at: list[float] = []
 
     def call() -> None:
-        limit.wait()
-        at.append(time.monotonic())
+        with limit.call():
+            at.append(time.monotonic())
 
     threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:

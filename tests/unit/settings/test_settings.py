@@ -56,8 +56,10 @@ def refusal(folder: Path, text: str | bytes) -> ConfigError:
 
 
 LEFT_OUT = {
+    "ca_file",
     "crl_file",
     "dir",
+    "password_file",
     "pkcs12_file",
     "pkcs12_password_file",
     "sign_pkcs12_file",
