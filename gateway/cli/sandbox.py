@@ -94,7 +94,7 @@ def _reset(folder: Path, *, yes: bool) -> None:
     if there.anything and not yes:
         typer.confirm(f"Effacer du bac à sable {folder} : {what} ?", abort=True, err=True)
     reset(folder, SystemClock())
-    typer.echo(f"bac à sable vidé : {what}", err=True)
+    say(f"bac à sable vidé : {what}")
 
 
 async def _until_stopped() -> None:

@@ -50,7 +50,15 @@ def _count(file: Path, table: str) -> int:
 
 
 def reset(folder: Path, clock: Clock) -> None:
-    """Empty the sandbox of this folder. Raises OSError when a file cannot be removed."""
+    """Empty the sandbox of this folder.
+
+    Raises ConfigError SBX-006 when something is there that no sandbox made, OSError when a file cannot be removed.
+    """
+    if not (folder / "pki" / "ca.pem").is_file():
+        if any((folder / name).exists() for name in (_FILE, _MAIL, _FAULTS)):
+            advice = "Donner avec --dir le dossier d'un bac à sable (il contient pki/ca.pem)."
+            raise ConfigError("SBX-006", f"{folder} n'est pas un dossier de bac à sable : rien n'a été effacé.", advice)
+        return
     try:
         store = DmpStore(folder / _FILE, clock)
     except ConfigError:
