@@ -64,6 +64,7 @@ LEFT_OUT = {
     "pkcs12_password_file",
     "sign_pkcs12_file",
     "sign_pkcs12_password_file",
+    "user",
 }
 
 
