@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from gateway import rules, wording
-from gateway.engine import evidence, remake, stored
+from gateway.engine import changes, evidence, remake, stored
 from gateway.errors import PackageError
 from gateway.findings import Finding, error, has_errors
 from gateway.package.types import DmpContext, context_to_json
@@ -187,6 +187,9 @@ def _forbidden(case: _Case) -> list[Finding]:
     if row.purpose != "document":
         advice = "Déclarer comment le destinataire a été prévenu : queue handed."
         return [_no("LNK-PURPOSE", "Une annulation ne se réadresse pas.", advice)]
+    if row.role.startswith(changes.ROLE):
+        advice = "Demander le changement de nouveau : dmp mask, dmp archive, dmp delete..."
+        return [_no("LNK-PURPOSE", "Un changement dans le DMP ne se prépare pas de nouveau.", advice)]
     if document.replaced_by is not None:
         advice = "Réadresser l'envoi de la dernière version."
         return [_no("LNK-REPLACED", f"Une version corrigée existe : {document.replaced_by}.", advice)]

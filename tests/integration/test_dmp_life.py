@@ -284,3 +284,59 @@ def test_nobody_searches_after_a_feed(practice: Practice) -> None:
     with Gateway.open(practice.config) as gateway:
         submit(gateway)
     assert practice.box.dmp.questions() == []
+
+
+# ------------------------------------------------------------------------------------------ beside the others
+
+
+def test_a_change_is_no_document_to_be_packed_again(practice: Practice) -> None:
+    direct(practice)
+    with Gateway.open(practice.config) as gateway:
+        document, dmp = submit(gateway), gateway.dmp(ACCOUNT)
+        settled(gateway, dmp.mask(document, **BY))
+        refused = settled(gateway, dmp.hide(document, **BY))
+        with pytest.raises(InputError) as stopped:
+            gateway.linked.reprepare(refused.view.id, **BY)
+        assert [one.code for one in stopped.value.findings] == ["LNK-PURPOSE"]
+
+
+def test_a_masked_document_is_withdrawn_like_any_other(practice: Practice) -> None:
+    direct(practice)
+    with Gateway.open(practice.config) as gateway:
+        document, dmp = submit(gateway), gateway.dmp(ACCOUNT)
+        settled(gateway, dmp.mask(document, **BY))
+        waiting = dmp.archive(document, **BY)
+        gateway.linked.withdraw(document, reason="wrong_patient", by="Anne Essai", note="autre patient")
+        [deletion] = [
+            one for one in gateway.status(document).deliveries if one.purpose == "deletion" and one.channel == "dmp"
+        ]
+        assert settled(gateway, deletion).view.reason == "DMP-UPD-SUCCESS"
+        assert gateway.delivery(waiting.id).view.transport == "cancelled"
+        assert held(practice)[0][1] == "Deleted"
+        assert [one.code for one in dmp.propose(document, "mask").findings] == ["DMP-CHG-WITHDRAWN"]
+
+
+def test_a_change_waits_for_a_feed_in_doubt(practice: Practice) -> None:
+    direct(practice)
+    practice.box.faults.set("dmp", "drop_after_data", only="TD2.1")
+    with Gateway.open(practice.config) as gateway:
+        document = submit(gateway)
+        assert dmp_delivery(gateway, document).transport == "in_doubt"
+        planned = gateway.dmp(ACCOUNT).mask(document, **BY)
+        assert (planned.transport, planned.reason) == ("prepared", "ENG-AFTER")
+        assert steps(settled(gateway, planned)) == [DONE]
+        assert held(practice)[0][2] == ("MASQUE_PS",)
+        assert gateway.verify_journal().ok
+
+
+def test_a_mode_that_changed_since_the_feed(practice: Practice) -> None:
+    """Fed by the structure's certificate, changed later by the professional's own."""
+    with Gateway.open(practice.config) as gateway:
+        document = submit(gateway)
+    direct(practice)
+    with Gateway.open(practice.config) as gateway:
+        dmp = gateway.dmp(ACCOUNT)
+        assert dmp.propose(document, "mask").ok
+        done = settled(gateway, dmp.mask(document, **BY))
+        assert steps(done) == [DONE]
+        assert [one.visibility for one in dmp.find(document, by="Anne Essai").documents] == [("masked",)]
