@@ -23,6 +23,8 @@ from gateway.errors import StoreError
 from gateway.store.received import Place, TakenMail
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gateway.clock import Clock, Randomness
     from gateway.rules.trust_space import TrustList
     from gateway.settings import AccountSettings
@@ -54,7 +56,7 @@ class Box(Protocol):
         """The server."""
         ...
 
-    async def look(self, cursor: Cursor | None, take: Take) -> Looked:
+    async def look(self, cursor: Cursor | None, take: Take, trusted: datetime | None = None) -> Looked:
         """Read what is new."""
         ...
 
@@ -166,9 +168,10 @@ class MailWatch:
     async def _take_all(self, polled: Polled) -> None:
         stored = await asyncio.to_thread(self._desk.store.mail_cursor, self.account, self._box.folder)
         cursor = None if stored is None else Cursor(stored.uidvalidity, stored.uid)
+        trusted = None if stored is None else stored.seen_at
         odd: list[str] = []
         while True:
-            looked = await self._box.look(cursor, lambda found: self._take(found, polled))
+            looked = await self._box.look(cursor, lambda found: self._take(found, polled), trusted)
             odd += looked.odd
             polled.read += looked.read
             polled.odd = tuple(sorted(set(odd)))

@@ -6,7 +6,7 @@ checks the recipient, and changes, records and journals in one transaction toget
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -35,10 +35,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last mail of a folder that was taken in. A server with another `uidvalidity` has to be read afresh."""
+    """The last mail of a folder that was taken in. A server with another `uidvalidity` has to be read afresh.
+
+    `seen_at`: when a mail of the folder last left a trace; everything up to the cursor had been read by then.
+    """
 
     uidvalidity: int
     uid: int
+    seen_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,7 +318,11 @@ def cursor(core: Core, account: str, folder: str) -> Cursor | None:
     """See ReceiptStore.mail_cursor."""
     with core.db.read() as tx:
         row = tx.one("cursor_get", account=account, folder=folder)
-    return None if row is None else Cursor(row["uidvalidity"], row["uid"])
+        if row is None:
+            return None
+        seen = tx.one("cursor_seen", account=account, folder=folder, uidvalidity=row["uidvalidity"])
+    at = None if seen is None or seen["at"] is None else from_ms(seen["at"])
+    return Cursor(row["uidvalidity"], row["uid"], at)
 
 
 def move_cursor(core: Core, account: str, place: Place) -> None:

@@ -120,6 +120,7 @@ def test_the_cursor_survives_restarts(real_mail: RealMail, tmp_path: Path) -> No
         before = len(journal(gateway))
         polled = gateway.mail.poll()[0]
         assert (polled.reason, polled.odd) == ("", ())
+        assert set(polled.kinds) <= {"dsn known", "mdn known"}
         assert len(journal(gateway)) == before  # what is read again leaves no trace
         assert mail_of(gateway).receipt == "processed"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Box:
     folder: str = "INBOX"
     host: str = "imap.test"
 
-    async def look(self, cursor: Cursor | None, take: Take) -> Looked:
+    async def look(self, cursor: Cursor | None, take: Take, trusted: datetime | None = None) -> Looked:
         self.calls.append("look")
         self.cursors.append(cursor)
         answer = self.looks.pop(0) if self.looks else Looked()

@@ -272,6 +272,10 @@ SELECT record FROM journal WHERE shard = :shard ORDER BY seq DESC LIMIT 1
 -- name: cursor_get
 SELECT uidvalidity, uid FROM mail_cursor WHERE account = :account AND folder = :folder
 
+-- name: cursor_seen
+SELECT MAX(seen_at) AS at FROM received_mail
+WHERE account = :account AND folder = :folder AND uidvalidity = :uidvalidity
+
 -- name: cursor_put
 INSERT INTO mail_cursor (account, folder, uidvalidity, uid) VALUES (:account, :folder, :uidvalidity, :uid)
 ON CONFLICT (account, folder) DO UPDATE SET uidvalidity = excluded.uidvalidity, uid = excluded.uid
