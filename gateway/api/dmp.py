@@ -205,8 +205,9 @@ class DmpOffice:
             found = await ask(self._reader(link), identity)
             if isinstance(found, Outcome):
                 return _refused(found)
-            shown = (one for one in found.items if not _signature(one))
-            return DmpListing(tuple(self._document(one) for one in shown), complete=found.complete)
+            shown = [one for one in found.items if not _signature(one)]
+            documents = await asyncio.to_thread(lambda: tuple(self._document(one) for one in shown))
+            return DmpListing(documents, complete=found.complete)
 
         return await self._asked("find", who, by, listed)
 
@@ -221,8 +222,9 @@ class DmpOffice:
         forbidden = not_allowed(self._account, kind)
         if forbidden is not None:
             raise InputError([forbidden], "Opération refusée.")
-        submission, ours = self._submission(who)
-        identity, patient = self._identity(submission), patient_key(submission.patient)
+        submission, ours = await asyncio.to_thread(self._submission, who)
+        identity = await asyncio.to_thread(self._identity, submission)
+        patient = patient_key(submission.patient)
         store, account = self._gateway.store, self._account.id
         async with self._link() as link:
             await asyncio.to_thread(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
@@ -16,6 +17,9 @@ from gateway.clock import Randomness
 from gateway.package.keys import SigningKeys
 from gateway.package.types import DmpIdentity
 from gateway.package.xml import Element
+
+if TYPE_CHECKING:
+    from signxml.signer import XMLSigner
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 DS = "http://www.w3.org/2000/09/xmldsig#"
@@ -139,20 +143,32 @@ def _instant(moment: datetime) -> str:
 
 
 def _sign(root: Element, keys: SigningKeys, options: Options) -> Element:
+    signed: Element = _signer(options.signature).sign(
+        root, key=keys.private_key, cert=[keys.certificate], reference_uri=root.get("ID"), id_attribute="ID"
+    )
+    return signed
+
+
+def _signer(signature: str) -> XMLSigner:
     # Imported here: only a process that feeds the DMP pays for it.
     from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
-    from signxml.signer import XMLSigner
 
-    class Signer(XMLSigner):
-        def check_deprecated_methods(self) -> None:
-            """SHA-1 only where the settings say so: signxml refuses it otherwise."""
-
-    old = options.signature == "rsa-sha1"
-    signer = (Signer if old else XMLSigner)(
+    old = signature == "rsa-sha1"
+    return _signer_class()(
         signature_algorithm=SignatureMethod.RSA_SHA1 if old else SignatureMethod.RSA_SHA256,
         digest_algorithm=DigestAlgorithm.SHA1 if old else DigestAlgorithm.SHA256,
         c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
     )
-    return signer.sign(
-        root, key=keys.private_key, cert=[keys.certificate], reference_uri=root.get("ID"), id_attribute="ID"
-    )
+
+
+@cache
+def _signer_class() -> type[XMLSigner]:
+    from signxml.signer import XMLSigner
+
+    class Signer(XMLSigner):
+        """Signs by SHA-1 too, which signxml refuses by itself: only where the settings ask for it."""
+
+        def check_deprecated_methods(self) -> None:
+            """Nothing is refused: the caller has chosen."""
+
+    return Signer

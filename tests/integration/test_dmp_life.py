@@ -164,6 +164,7 @@ def test_sets_and_links(practice: Practice) -> None:
 
 LOST = ("send", "in_doubt", "DMP-DOUBT-LOST")
 DONE = ("send", "accepted", "DMP-UPD-SUCCESS")
+FED = ("send", "accepted", "DMP-SUCCESS")
 
 
 def steps(found: DeliveryHistory) -> list[tuple[str, str, str]]:
@@ -340,3 +341,23 @@ def test_a_mode_that_changed_since_the_feed(practice: Practice) -> None:
         done = settled(gateway, dmp.mask(document, **BY))
         assert steps(done) == [DONE]
         assert [one.visibility for one in dmp.find(document, by="Anne Essai").documents] == [("masked",)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "history"),
+    [
+        ("nonsense", [("send", "in_doubt", "DMP-UNREADABLE"), ("resolve", "transient", "DMP-NOT-THERE"), FED]),
+        ("out_of_resources", [("send", "transient", "DMP-XDSRepositoryOutOfResources"), FED]),
+        ("not_available", [("send", "transient", "DMP-XDSRegistryNotAvailable"), FED]),
+        ("soap_fault", [("send", "transient", "DMP-FAULT-RECEIVER"), FED]),
+        ("server_error", [("send", "transient", "DMP-HTTP-500"), FED]),
+        ("reject", [("send", "permanent", "DMP-XDSRepositoryError")]),
+    ],
+)
+def test_a_feed_whose_answer_is_no_success(practice: Practice, kind: str, history: list[tuple[str, str, str]]) -> None:
+    practice.box.faults.set("dmp", kind, only="TD2.1")
+    with Gateway.open(practice.config) as gateway:
+        done = settled(gateway, dmp_delivery(gateway, submit(gateway)))
+        assert steps(done) == history
+        assert (done.attempts[0]["text"] or "").startswith("XDSRepositoryError") is (kind == "reject")
+    assert len(practice.box.dmp.questions()) == (kind == "nonsense")
