@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from gateway.api import Gateway
 from gateway.cli.app import app
-from tests.integration.practice import open_practice
-from tests.integration.test_folder_receipts import about, case
+from tests.integration.practice import case, open_practice
+from tests.integration.test_folder_receipts import about
 from tests.unit.read import report_samples as samples
 from tests.unit.read.report_samples import OLD_ERROR
 
