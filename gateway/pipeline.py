@@ -17,6 +17,7 @@ from gateway.document import build
 from gateway.errors import InputError
 from gateway.findings import Finding, has_errors
 from gateway.records.level1 import Level1
+from gateway.rules import trust_space
 
 if TYPE_CHECKING:
     from gateway.clock import Randomness
@@ -219,7 +220,10 @@ def _check(
     )
     findings += build.check(submission, world.terminology)
     findings += _check_pdf(submission)
-    return findings, rules.routes(submission, account, world.trust)
+    destinations = rules.routes(submission, account, world.trust)
+    if world.trust is not None and any(route.channel == "mssante" and not route.reason for route in destinations):
+        findings += trust_space.staleness(world.trust, now.date())
+    return findings, destinations
 
 
 def _check_pdf(submission: AnySubmission) -> list[Finding]:

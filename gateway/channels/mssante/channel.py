@@ -17,12 +17,16 @@ from gateway.channels.tls import client_context
 from gateway.channels.tokens import SessionNeeded, TokenUnavailableError
 from gateway.channels.trace import Steps, Tracer
 from gateway.errors import ConfigError
+from gateway.identity.matricule import PATIENT_DOMAIN
 from gateway.package.types import MailContext, Package
 from gateway.rules.trust_space import TrustList
 from gateway.settings import SmtpSettings
 
 IDLE_TIMEOUT = 30.0
 """Seconds an unused connection is kept: long enough for a batch, short of any operator's own limit."""
+
+PATIENT_MAX = 25_000_000
+"""Bytes of a whole encoded mail that Mon espace santé takes (25 Mo, ENS §6), whatever the operator would."""
 
 
 class MssanteChannel:
@@ -118,6 +122,8 @@ class MssanteChannel:
     def _refuse_here(self, context: MailContext, data: bytes) -> Outcome | None:
         if not self._trust.allows(context.envelope_to):
             return Outcome(Verdict.PERMANENT, "MSS-TRUST-SPACE")
+        if len(data) > PATIENT_MAX and context.envelope_to.lower().endswith(f"@{PATIENT_DOMAIN}"):
+            return Outcome(Verdict.PERMANENT, "MSS-SIZE-PATIENT", f"{len(data)} > {PATIENT_MAX}")
         if len(data) > self._smtp.max_bytes:
             return Outcome(Verdict.PERMANENT, "MSS-SIZE", f"{len(data)} > {self._smtp.max_bytes}")
         return self._files_refused() or self._no_login()

@@ -164,6 +164,10 @@ async def test_size_announced_by_the_server(files: Certificates) -> None:
 async def test_size_and_trust_space_refused_before_connecting(files: Certificates) -> None:
     outcome, server, _ = await send(files, max_bytes=10)
     assert (outcome.verdict, outcome.reason, server.connections) == (Verdict.PERMANENT, "MSS-SIZE", 0)
+    patient = replace(CONTEXT, envelope_to="201032227890155@patient.mssante.fr")
+    heavy = Package((Part("message", "message/rfc822", b"x" * 25_000_001),), patient)
+    outcome, server, _ = await send(files, None, heavy, max_bytes=50_000_000)
+    assert (outcome.verdict, outcome.reason, server.connections) == (Verdict.PERMANENT, "MSS-SIZE-PATIENT", 0)
     outside = Package(PACKAGE.parts, replace(CONTEXT, envelope_to="x@gmail.com"))
     outcome, server, _ = await send(files, None, outside)
     assert (outcome.verdict, outcome.reason, server.connections) == (Verdict.PERMANENT, "MSS-TRUST-SPACE", 0)
