@@ -25,6 +25,7 @@ from gateway.cli import (
     run,
     sandbox,
     session,
+    token,
     traces,
     validate,
 )
@@ -58,6 +59,7 @@ app.add_typer(dmp.app, name="dmp")
 app.add_typer(config.app, name="config")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(annuaire.app, name="annuaire")
+app.add_typer(token.app, name="token")
 
 
 def _version(wanted: bool) -> None:

@@ -28,6 +28,7 @@ from gateway.settings.machinery import (
     TraceSettings,
     TrustSpace,
     ValidationSettings,
+    WebSettings,
 )
 from gateway.settings.tree import (
     AccountSettings,
@@ -70,6 +71,7 @@ __all__ = [
     "TraceSettings",
     "TrustSpace",
     "ValidationSettings",
+    "WebSettings",
     "key_of",
     "load",
     "preview_account",

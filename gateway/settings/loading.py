@@ -124,6 +124,7 @@ def _from_environment() -> Path:
 
 _PATH_KEYS = {
     "ca_file",
+    "tokens_file",
     "roots_file",
     "cert_file",
     "key_file",

@@ -156,3 +156,37 @@ class ValidationSettings(Table):
         if self.required and any(kit.sha256 is None for kit in self.kits):
             raise ValueError("required demande un kit épinglé (sha256, donné par kine-gateway validate --pin)")
         return self
+
+
+class WebSettings(Table):
+    """Where the audit pages and the API are served. Without a certificate of its own, on this machine only.
+
+    `base_url` is what the outside calls this place, where a proxy stands before it.
+    """
+
+    listen: Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")] = (
+        "127.0.0.1:8787"
+    )
+    tokens_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    base_url: str | None = None
+    max_bytes: int = Field(default=30_000_000, gt=0, description="Size limit of a request, in bytes.")
+
+    @model_validator(mode="after")
+    def _others_need_tls(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file et key_file vont ensemble")
+        if self.cert_file is None and self.host not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError("une autre adresse que celle de ce poste demande cert_file et key_file")
+        return self
+
+    @property
+    def host(self) -> str:
+        """Address to listen on."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """Port to listen on; 0: any."""
+        return int(self.listen.rpartition(":")[2])

@@ -24,6 +24,7 @@ from gateway.settings.machinery import (
     TraceSettings,
     TrustSpace,
     ValidationSettings,
+    WebSettings,
 )
 from gateway.settings.ways import AnnuaireSettings, DmpSettings, ImapSettings, SmtpSettings
 
@@ -79,6 +80,7 @@ class Settings(Table):
     validation: ValidationSettings = ValidationSettings()
     annuaire: AnnuaireSettings | None = None
     traces: TraceSettings = TraceSettings()
+    web: WebSettings = WebSettings()
 
     @model_validator(mode="after")
     def _accounts_differ(self) -> Self:
@@ -104,6 +106,11 @@ class Settings(Table):
     def traces_folder(self) -> Path:
         """Where traces are written: `traces.dir`, or beside the checkpoints."""
         return self.traces.dir or self.journal.checkpoint_dir.parent / "traces"
+
+    @property
+    def tokens_file(self) -> Path:
+        """Who may use the pages and the API: `web.tokens_file`, or beside the master key."""
+        return self.web.tokens_file or self.sealing.key_file.parent / "tokens.json"
 
     def find_account(self, account_id: str) -> AccountSettings | None:
         """The account of that id, or None."""
