@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from gateway import platform
 from gateway.channels import trace
 from gateway.channels.outcome import Verdict
-from gateway.engine import recover, retry
+from gateway.engine import receipts, recover, retry
 from gateway.engine.breaker import Breaker
 from gateway.engine.events import DeliveryEvent, Publisher, Subscriber, log_event
 from gateway.engine.flight import Crew, Flight
@@ -128,6 +128,8 @@ class Worker:
                     if tasks := self._tasks():
                         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 await reading
+                for account in sorted(self._owned):
+                    await self._tell_overdue(account)
             finally:
                 reading.cancel()
                 await self._land()
@@ -289,6 +291,12 @@ class Worker:
             self._recovered_at = now
             for account in sorted(self._owned):
                 self._tell_recovered(await asyncio.to_thread(self._recover, account))
+                await self._tell_overdue(account)
+
+    async def _tell_overdue(self, account: str) -> None:
+        """Receipts whose time is over are told once; nothing is sent again for want of one."""
+        for event in await asyncio.to_thread(receipts.overdue, self._store, account, self._clock.now()):
+            self._publisher.publish(event)
 
     def _recover(self, account: str) -> list[str]:
         return self._store.recover(account=account, settle=self._settings.retry.delays[0])

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.audit.verify import verify_store
-from gateway.clock import FrozenClock
+from gateway.channels.outcome import Channel
+from gateway.clock import FrozenClock, SeededRandomness
 from gateway.engine import receipts
+from gateway.engine.events import DeliveryEvent
+from gateway.engine.worker import Worker
 from gateway.errors import InputError, StateError
 from gateway.store.base import URGENT, Result
 from gateway.store.outbox import Outbox
@@ -248,3 +253,35 @@ def test_nobodys_address_is_in_clear(store: Outbox, sent: str) -> None:
     assert kit.SECRET not in dump
     assert DOCTOR not in dump
     assert "mail-2" not in dump
+
+
+async def test_the_worker_tells_of_a_missing_receipt_once(
+    store: Outbox, sent: str, clock: FrozenClock, tmp_path: Path
+) -> None:
+    told: list[DeliveryEvent] = []
+
+    def none(account: str, channel: str) -> Channel:
+        raise AssertionError(f"nothing is to be sent ({account}, {channel})")
+
+    worker = Worker(
+        store,
+        none,
+        clock=clock,
+        randomness=SeededRandomness("w"),
+        settings=kit.settings(tmp_path),
+        subscribers=[told.append],
+    )
+    clock.advance(3 * 86400)
+    for _ in range(2):
+        assert await worker.deliver_due() == 0
+    assert [(event.event, event.delivery, event.reason) for event in told] == [
+        ("receipt_overdue", sent, "MSS-RCPT-OVERDUE")
+    ]
+    stop = asyncio.Event()
+    clock.advance(10)
+    take(store, samples.dsn("delayed", "4.4.1", sent=sent_mail()))
+    running = asyncio.create_task(worker.run(stop))
+    await asyncio.sleep(0.05)
+    stop.set()
+    await running
+    assert len(told) == 1
