@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,7 +68,8 @@ def sandbox(  # noqa: PLR0913, PLR0917 (options of a command)
         return
     for text in fault or ():
         set_fault(box, text)
-    with box:
+    _start(box)
+    with closing(box):
         files = author or sorted(resources.data_path("fixtures", "demo").glob("*.json"))
         config = write_practice(folder.absolute(), box, read_submissions(files))
         described = {**box.describe(), "config": str(config)}
@@ -82,6 +84,18 @@ def sandbox(  # noqa: PLR0913, PLR0917 (options of a command)
             say(f"configuration      : {config}")
             say("Ctrl-C pour arrêter.")
         asyncio.run(_until_stopped())
+
+
+def _start(box: Sandbox) -> None:
+    """Listen. Raises ConfigError SBX-007 when a port cannot be had."""
+    from gateway.errors import ConfigError
+
+    try:
+        box.start()
+    except OSError as error:
+        box.close()
+        advice = "Arrêter l'autre programme, ou choisir d'autres ports (--smtp-port, --dmp-port, --page-port, ...)."
+        raise ConfigError("SBX-007", f"Un port du bac à sable est déjà pris ({error.strerror}).", advice) from error
 
 
 def _reset(folder: Path, *, yes: bool) -> None:

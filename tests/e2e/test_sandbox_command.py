@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -112,3 +113,14 @@ def test_another_folder_is_left_alone(tmp_path: Path) -> None:
     assert run.returncode != 0
     assert "SBX-006" in run.stderr
     assert (tmp_path / "mail" / "mine.eml").exists()
+
+
+def test_a_port_that_is_taken_is_said(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = [f"--{name}-port=0" for name in ("smtp", "dmp", "insi", "annuaire")]
+        page = f"--page-port={taken.getsockname()[1]}"
+        command = [COMMAND, "sandbox", "--dir", str(folder), *ports, page]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode != 0
+    assert "SBX-007" in run.stderr
+    assert "Traceback" not in run.stderr
