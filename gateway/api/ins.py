@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from gateway.store.stops import Stopped
 
 _REASONS = {
-    "none": "INS-STOP-NONE",
-    "several": "INS-STOP-SEVERAL",
-    "changed": "INS-STOP-CHANGED",
-    "other_traits": "INS-STOP-TRAITS",
+    "none": "TSI-STOP-NONE",
+    "several": "TSI-STOP-SEVERAL",
+    "changed": "TSI-STOP-CHANGED",
+    "other_traits": "TSI-STOP-TRAITS",
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.store.core import Work
     from gateway.store.database import Row, Transaction
 
-PREFIX = "INS-STOP-"
+PREFIX = "TSI-STOP-"
 """What the reason of every stop begins with."""
 
 

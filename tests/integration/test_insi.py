@@ -241,10 +241,10 @@ def in_base(**changes: Any) -> Person:
 OTHER = Matricule("252072B033999", "12", "1.2.250.1.213.1.4.10")
 
 WRONG = {
-    "none": ([], "INS-STOP-NONE"),
-    "several": ([in_base(), in_base(active=OTHER)], "INS-STOP-SEVERAL"),
-    "changed": ([in_base(active=OTHER, history=(in_base().active,))], "INS-STOP-CHANGED"),
-    "other_traits": ([in_base(cog="13055")], "INS-STOP-TRAITS"),
+    "none": ([], "TSI-STOP-NONE"),
+    "several": ([in_base(), in_base(active=OTHER)], "TSI-STOP-SEVERAL"),
+    "changed": ([in_base(active=OTHER, history=(in_base().active,))], "TSI-STOP-CHANGED"),
+    "other_traits": ([in_base(cog="13055")], "TSI-STOP-TRAITS"),
 }
 
 
@@ -364,7 +364,7 @@ def test_commands(practice: Practice) -> None:
     refused = practice.cli("verify", file, "--account", ACCOUNT, "--by", BY, "--json")
     assert refused.exit_code == 1
     assert (json.loads(refused.stdout)["verdict"], len(json.loads(refused.stdout)["held"])) == ("none", 4)
-    assert "INS-STOP-NONE" in practice.cli("stops").stdout
+    assert "TSI-STOP-NONE" in practice.cli("stops").stdout
     assert practice.cli("resume", "252072B03312336", "--release", text="n\n").exit_code == 1
     assert {state for state, _ in transports(practice, document)} == {"held"}
     resumed = practice.cli(

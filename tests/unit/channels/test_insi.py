@@ -33,7 +33,7 @@ NS = {
 
 
 def ask(search: Search = PERSON) -> etree._Element:
-    return etree.fromstring(messages.search_request(search, SOFTWARE, now=NOW, ids=SeededRandomness(1)))
+    return etree.fromstring(messages.search_request(search, SOFTWARE, now=NOW, ids=SeededRandomness("insi")))
 
 
 def said(root: etree._Element, path: str) -> list[str]:

@@ -14,8 +14,7 @@ from gateway.sandbox.faults import Faults
 from gateway.sandbox.insi.people import Matricule, People, Person
 from gateway.sandbox.insi.service import Answer, DropConnectionError, InsiOptions, InsiService
 from gateway.sandbox.pki import create_pki, issue_client
-
-from .insi_requests import CONTENT_TYPE, DEFECTS, SOUND
+from tests.unit.sandbox.insi_requests import CONTENT_TYPE, DEFECTS, SOUND
 
 NOW = datetime(2026, 11, 22, 10, 5, tzinfo=UTC)
 NS = {"s": "http://www.w3.org/2003/05/soap-envelope", "r": "http://www.cnamts.fr/INSiResultat", "m": "urn:siram"}

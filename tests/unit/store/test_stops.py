@@ -14,7 +14,7 @@ from gateway.store.states import Event, Transport
 from gateway.store.stops import Access
 from tests.unit.store import kit
 
-WHY = "INS-STOP-CHANGED"
+WHY = "TSI-STOP-CHANGED"
 PATIENT = f"a|{kit.SECRET}"
 BOTH = ("cabinet", "autre")
 
@@ -126,10 +126,10 @@ def test_whatever_brings_it_back_to_the_queue_holds_it(store: Outbox, event: Eve
 
 def test_what_left_is_told(store: Outbox) -> None:
     ids = store.accept(kit.request("a")).delivery_ids
-    for claim in store.claim(kit.wanted(limit=1)):
-        store.mark_transmitting(claim)
-        store.record(claim, Result(Event.TAKEN, Transport.SENT, "accepted", "MSS-250"))
-        sent = claim.delivery_id
+    [claim] = store.claim(kit.wanted(limit=1))
+    store.mark_transmitting(claim)
+    store.record(claim, Result(Event.TAKEN, Transport.SENT, "accepted", "MSS-250"))
+    sent = claim.delivery_id
     stopped = store.stop_patient(BOTH, PATIENT, reason=WHY, by="Mme Essai")
     assert stopped.gone == (sent,)
     assert set(stopped.held) == set(ids) - {sent}
@@ -149,11 +149,11 @@ def test_releasing_lets_go_what_the_stop_held_and_nothing_else(store: Outbox) ->
 
 def test_a_second_stop_takes_the_new_reason_and_stays_one(store: Outbox) -> None:
     stop(store)
-    store.stop_patient(BOTH, PATIENT, reason="INS-STOP-NONE", by="M. Autre")
+    store.stop_patient(BOTH, PATIENT, reason="TSI-STOP-NONE", by="M. Autre")
     found = store.patient_stops(BOTH, PATIENT)
     assert [(one.account, one.reason, one.by) for one in found] == [
-        ("autre", "INS-STOP-NONE", "M. Autre"),
-        ("cabinet", "INS-STOP-NONE", "M. Autre"),
+        ("autre", "TSI-STOP-NONE", "M. Autre"),
+        ("cabinet", "TSI-STOP-NONE", "M. Autre"),
     ]
     assert store.patient_stops(BOTH, "b|x") == []
     assert store.patient_stops() == found
