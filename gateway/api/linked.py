@@ -177,11 +177,7 @@ class Linked:
         return Office(one.store, one.settings, one.world, one.clock, one.randomness, _keys, self._owners)
 
     def _directory(self) -> DirectoryFace | None:
-        from gateway.api.directory import DirectoryFace
-
-        if self._machinery.settings.annuaire is None:
-            return None
-        return DirectoryFace(self._machinery)
+        return None if self._machinery.settings.annuaire is None else self._machinery.directory
 
     def _owners(self, address: str) -> set[str]:
         from gateway.channels.annuaire.directory import Directory

@@ -41,7 +41,7 @@ def make(office: Office, delivery_id: str) -> bytes:
     if found:
         raise InputError(found, "Ce document ne se remet pas sur papier.")
     handing = handout.Handing(delivery_id, _reason(row), _reader(row), minor=_hidden(header, visibility)[1])
-    return _joined(handout.cover(header, handing, document.accepted_at), edition.pdf)
+    return _joined(handout.cover(header, handing, document.accepted_at.replace(microsecond=0)), edition.pdf)
 
 
 def _hidden(header: Header, visibility: Visibility | None) -> tuple[bool, bool]:

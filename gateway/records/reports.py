@@ -91,6 +91,11 @@ class StatusDeliveryShape(_Shape):
     due_at: dt.datetime | None
     reason: str | None
     reference: str | None = Field(description="Reference given by the other side, where there is one.")
+    purpose: Literal["document", "retraction", "deletion", "recall"] = Field(
+        default="document", description="Other than `document`: what the withdrawal of a document sends or asks."
+    )
+    succeeds: str | None = Field(default=None, description="Delivery whose place this one took.")
+    succeeded_by: str | None = Field(default=None, description="Delivery that took the place of this one.")
     next_step: str = Field(description="What the practice has to do, in French; empty when nothing.")
 
 
@@ -104,6 +109,7 @@ class StatusShape(_Shape):
     accepted_at: dt.datetime
     replaces: str | None = Field(default=None, description="Document that this one corrects.")
     replaced_by: str | None = Field(default=None, description="Document that corrects this one.")
+    withdrawn_at: dt.datetime | None = Field(default=None, description="When the document was withdrawn.")
     done: bool = Field(description="True once the gateway has nothing left to do by itself.")
     needs_person: bool
     deliveries: tuple[StatusDeliveryShape, ...]

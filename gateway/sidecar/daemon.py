@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway import platform
+from gateway import platform, wording
 from gateway.api import Gateway
-from gateway.errors import ConfigError, NotFoundError
+from gateway.errors import ConfigError, GatewayError, NotFoundError
 from gateway.sidecar.folder import Folder
 from gateway.sidecar.intake import Intake
-from gateway.sidecar.status import AFTER, page, pending, status_file, tasks, to_print
-from gateway.views import DocumentView
+from gateway.sidecar.status import AFTER, needs_person, page, pending, status_file, tasks, to_hand, to_print
+from gateway.views import DeliveryView, DocumentView
 
 if TYPE_CHECKING:
+    from gateway.api.linked import Suggestion
     from gateway.engine.events import DeliveryEvent
 
 log = logging.getLogger("gateway.sidecar")
@@ -25,6 +26,7 @@ log = logging.getLogger("gateway.sidecar")
 
 UNDER_WAY = ("prepared", "sending", "transmitting", "retry", "in_doubt")
 
+_CLOSED = ("handed_over", "superseded", "cancelled")
 GATHER_SECONDS = 0.1
 """Changes that come this close together are written at once."""
 
@@ -36,6 +38,8 @@ class Desk:
     folder: Folder
     intake: Intake
     views: dict[str, DocumentView] = field(default_factory=dict)
+    found_out: dict[str, str] = field(default_factory=dict)
+    """What the directory said of a refused address, by delivery; asked once in the life of the sidecar."""
 
     def refresh(self, gateway: Gateway, changed: set[str] | None) -> None:
         """Bring status files and the to-do page up to date; `changed` None: all of them."""
@@ -45,7 +49,17 @@ class Desk:
                 self._refresh_one(gateway, name, known)
         for gone in self.views.keys() - statuses.keys():
             del self.views[gone]
-        self.folder.write_page(page(tasks(self.views, self.folder.rejected_files()), self.views))
+        self._look_up(gateway)
+        todo = tasks(self.views, self.folder.rejected_files(), self.found_out)
+        self.folder.write_page(page(todo, self.views))
+
+    def _look_up(self, gateway: Gateway) -> None:
+        """Ask the directory for the present address of one doctor whose box was refused; the others wait their turn."""
+        for delivery in (d for view in self.views.values() for d in view.deliveries):
+            code = delivery.receipt_reason if delivery.transport == "sent" else delivery.reason
+            if needs_person(delivery) and wording.about_address(code) and delivery.id not in self.found_out:
+                self.found_out[delivery.id] = _said(gateway.linked.suggestion(delivery.id))
+                return
 
     def _may_differ(self, name: str, document_id: str, changed: set[str] | None) -> bool:
         view = self.views.get(name)
@@ -69,6 +83,26 @@ class Desk:
             self.folder.write_printable(name, gateway.rendering(view.id, "pdf"))
         else:
             self.folder.drop_printable(name)
+        for delivery in view.deliveries:
+            self._print_sheet(gateway, delivery)
+
+    def _print_sheet(self, gateway: Gateway, delivery: DeliveryView) -> None:
+        """The sheet to sign for a document that the patient gets on paper; gone once it was handed over."""
+        if to_hand(delivery):
+            if not self.folder.has_printable(delivery.id):
+                try:
+                    self.folder.write_printable(delivery.id, gateway.linked.handout(delivery.id))
+                except GatewayError as fault:
+                    log.warning("sheet_not_made", extra={"delivery": delivery.id, "code": fault.code})
+        elif delivery.transport in _CLOSED:
+            self.folder.drop_printable(delivery.id)
+
+
+def _said(found: Suggestion | None) -> str:
+    """A suggestion in one line for the to-do page; empty when there is none."""
+    if found is None:
+        return ""
+    return f"{found.why} {f'Commande : {found.command}' if found.command else ''}".strip()
 
 
 class Sidecar:

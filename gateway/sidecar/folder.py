@@ -2,11 +2,12 @@
 
     outbox/new/NAME.part -> NAME.json     written, then renamed by the billing software
     outbox/new/NAME.zip                   the same for a PDF: metadata.json and document.pdf
-    outbox/new/NAME.action.json           a small order: retry, cancel, hold, release, handed_over
+    outbox/new/NAME.action.json           a small order: retry, cancel, readdress, print, withdraw...
     outbox/status/NAME.json               where the document stands, rewritten at each change
     outbox/rejected/NAME.json             a refused file, beside NAME.report.json and NAME.report.txt
     outbox/accepted/NAME.json             only with `sidecar.keep`
     outbox/a_imprimer/NAME.pdf            a document that somebody has to hand over or post
+    outbox/a_imprimer/DELIVERY.pdf        the same behind a page to sign, for the patient, or after a `print` order
     outbox/A_FAIRE.html                   what a person has to do
 
 A file leaves `new/` only after the store committed it and its status file is written. The name of a file may
@@ -114,6 +115,10 @@ class Folder:
         path = self.printable / f"{name}.pdf"
         if not path.exists() or path.read_bytes() != pdf:  # a corrected version takes the place of the one before
             platform.write_atomic(path, pdf)
+
+    def has_printable(self, name: str) -> bool:
+        """Whether something lies there to be printed under this name."""
+        return (self.printable / f"{name}.pdf").exists()
 
     def drop_printable(self, name: str) -> None:
         """Remove the PDF of a document that nobody has to print any more."""

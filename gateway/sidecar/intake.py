@@ -7,9 +7,18 @@ import time
 from dataclasses import dataclass
 
 from gateway.api import Gateway
-from gateway.errors import ConflictError, InputError, NotFoundError, StateError, StoreError
+from gateway.errors import (
+    ConflictError,
+    InputError,
+    NotFoundError,
+    PackageError,
+    RenderError,
+    StateError,
+    StoreError,
+)
 from gateway.findings import Finding, error
 from gateway.platform import UnsafeFileError
+from gateway.records.action import Action
 from gateway.records.level1 import AnySubmission, parse_any
 from gateway.records.submission import PREVIOUS
 from gateway.sidecar import actions
@@ -101,11 +110,20 @@ class Intake:
         if document is None:
             return self._reject(drop, [_unknown_document()])
         try:
-            actions.apply(self.gateway, document, action)
-        except (NotFoundError, StateError) as fault:
+            self._carry_out(document, action)
+        except InputError as fault:
+            return self._reject(drop, fault.findings)
+        except (NotFoundError, StateError, ConflictError, PackageError, RenderError) as fault:
             return self._reject(drop, [error(fault.code, "", fault.message, fault.advice)])
         self.folder.take(drop)
         return str(document)
+
+    def _carry_out(self, document: str, action: Action) -> None:
+        if action.action != "print":
+            actions.apply(self.gateway, document, action)
+            return
+        for delivery, pdf in actions.to_print(self.gateway, document, action).items():
+            self.folder.write_printable(delivery, pdf)
 
     def _reject(self, drop: Drop, findings: tuple[Finding, ...] | list[Finding]) -> str | None:
         """Move the file aside. No document was touched, whence None."""

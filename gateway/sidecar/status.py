@@ -55,6 +55,7 @@ def status_file(view: DocumentView, findings: Sequence[Finding] = ()) -> dict[st
         "accepted_at": view.accepted_at.isoformat(),
         "replaces": view.replaces,
         "replaced_by": view.replaced_by,
+        "withdrawn_at": view.withdrawn_at.isoformat() if view.withdrawn_at else None,
         "done": all(not pending(d) for d in view.deliveries),
         "needs_person": any(needs_person(d) for d in view.deliveries),
         "deliveries": [_delivery(d) for d in view.deliveries],
@@ -86,6 +87,9 @@ def _delivery(delivery: DeliveryView) -> dict[str, Any]:
         "due_at": delivery.due_at.isoformat() if delivery.due_at else None,
         "reason": delivery.reason,
         "reference": delivery.reference,
+        "purpose": delivery.purpose,
+        "succeeds": delivery.succeeds,
+        "succeeded_by": delivery.succeeded_by,
         "next_step": next_step(delivery),
     }
 
@@ -107,8 +111,29 @@ def to_print(view: DocumentView) -> bool:
     return any(d.transport in {"held", "impossible"} and needs_person(d) for d in view.deliveries)
 
 
-def tasks(documents: Mapping[str, DocumentView], rejected: Iterable[Path]) -> list[Task]:
-    """Everything that waits for a person: refused files first, then deliveries, by file name."""
+def to_hand(delivery: DeliveryView) -> bool:
+    """Whether the patient is to get the document on paper: a sheet to sign is made for it."""
+    by_person = delivery.transport == "held" and delivery.channel == "manual"
+    stopped = by_person or delivery.transport in {"impossible", "dead"}
+    returned = delivery.transport == "sent" and delivery.receipt == "refused"
+    mine = delivery.purpose == "document" and delivery.destination in {"patient", "hand", "post"}
+    return mine and (stopped or returned) and needs_person(delivery)
+
+
+def sheet(name: str, view: DocumentView, delivery: DeliveryView) -> str:
+    """Where what has to be printed for a delivery lies; empty when nothing."""
+    if to_hand(delivery):
+        return f"a_imprimer/{delivery.id}.pdf"
+    return f"a_imprimer/{name}.pdf" if to_print(view) else ""
+
+
+def tasks(
+    documents: Mapping[str, DocumentView], rejected: Iterable[Path], found_out: Mapping[str, str] | None = None
+) -> list[Task]:
+    """Everything that waits for a person: refused files first, then deliveries, by file name.
+
+    `found_out` is what the directory says of a refused address, by delivery.
+    """
     found = [
         Task(
             path.name, "fichier refusé", "non envoyé", f"Lire {path.stem}.report.txt, corriger, déposer à nouveau.", ""
@@ -120,9 +145,14 @@ def tasks(documents: Mapping[str, DocumentView], rejected: Iterable[Path]) -> li
             if needs_person(delivery):
                 label = wording.delivery(delivery.destination, delivery.role)
                 code = delivery.receipt_reason if delivery.alerted_at is not None else delivery.reason
-                link = f"a_imprimer/{name}.pdf" if to_print(view) else ""
-                found.append(Task(name, label, standing(delivery), next_step(delivery), code or "", link))
+                link = sheet(name, view, delivery)
+                found.append(Task(name, label, standing(delivery), _step(delivery, found_out), code or "", link))
     return found
+
+
+def _step(delivery: DeliveryView, found_out: Mapping[str, str] | None) -> str:
+    more = (found_out or {}).get(delivery.id, "")
+    return f"{next_step(delivery)} {more}".strip()
 
 
 _PAGE = """<!DOCTYPE html>

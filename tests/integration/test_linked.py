@@ -20,6 +20,7 @@ from tests.integration.practice import Practice, case, open_practice
 BILAN = "01_entorse_cheville_bilan"
 SUMMARY = "01_entorse_cheville_compte_rendu"
 DOCTOR = "helene.modele@medecin.mssante.example"
+OTHER = "autre.modele@medecin.mssante.example"
 GONE = "inconnu.modele@medecin.mssante.example"
 BY = {"by": "Mme Martin", "reason": "boîte changée"}
 
@@ -167,15 +168,12 @@ def test_what_was_sent_or_is_in_doubt_is_not_sent_elsewhere(practice: Practice, 
     gateway.deliver_due()
     assert {one(gateway, sent).transport, one(gateway, doubtful).transport} == {"sent", "in_doubt"}
     for document, code in ((sent, "LNK-SENT"), (doubtful, "LNK-IN-DOUBT")):
-        for again in (
-            lambda d=document: gateway.readdress(
-                one(gateway, d).id, to="autre.modele@medecin.mssante.example", name="MODELE", **BY
-            ),
-            lambda d=document: gateway.linked.reprepare(one(gateway, d).id, **BY),
+        delivery = one(gateway, document).id
+        for proposal in (
+            gateway.linked.readdress(delivery, to=OTHER, name="MODELE", by="A", reason="x", dry_run=True).proposal,
+            gateway.linked.reprepare(delivery, by="A", reason="x", dry_run=True).proposal,
         ):
-            with pytest.raises(InputError) as refused:
-                again()
-            assert [finding.code for finding in refused.value.findings] == [code]
+            assert (proposal.link, [finding.code for finding in proposal.findings]) == (None, [code])
 
 
 def test_what_may_have_arrived_once_is_not_readdressed_after_a_refusal(practice: Practice, gateway: Gateway) -> None:
@@ -192,7 +190,7 @@ def test_what_may_have_arrived_once_is_not_readdressed_after_a_refusal(practice:
     gateway.deliver_due()
     assert one(gateway, document).transport == "dead"
     with pytest.raises(InputError) as refused:
-        gateway.readdress(delivery.id, to="autre.modele@medecin.mssante.example", name="MODELE", **BY)
+        gateway.readdress(delivery.id, to=OTHER, name="MODELE", **BY)
     assert [finding.code for finding in refused.value.findings] == ["LNK-MAYBE"]
 
 

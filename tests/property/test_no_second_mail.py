@@ -1,4 +1,4 @@
-"""No path leads from a doubt to a second mail without evidence: random histories with linked deliveries and withdrawals.
+"""No path leads from a doubt to a second mail without evidence: random histories, linked deliveries, withdrawals.
 
 The world of test_store.py, with people who readdress whatever `evidence` lets them. Beside it, what physically
 arrived is counted anew: a decision to send again does not make the first sending undone.
@@ -54,7 +54,7 @@ class LinkedWorld(test_store.World):
         for entry in records:
             self._learn(claim, entry.record)
 
-    def _learn(self, claim: Claim, record: str) -> None:
+    def _learn(self, claim: Claim, record: str | bytes) -> None:
         """The other side does not lie: an answer that is no acceptance and no doubt says that nothing was taken."""
         told = told_by(record)
         if told.get("delivery") != claim.delivery_id or "verdict" not in told:
@@ -126,7 +126,7 @@ class LinkedWorld(test_store.World):
         rows = {row.id: row for row in self.store.deliveries()}
         assert rows.keys() == self.maybe_there.keys(), "lost or invented"
         for row in rows.values():
-            waits = row.reason in {"ENG-AFTER-OUTCOME"}
+            waits = row.reason == "ENG-AFTER-OUTCOME"
             if row.state in {Transport.PREPARED, Transport.RETRY} and not waits:
                 assert row.due_at is not None, "it would wait for ever"
             if row.document_id in self.withdrawn and row.purpose == "document":
@@ -138,7 +138,7 @@ class LinkedWorld(test_store.World):
                 assert row.due_at is None
 
 
-def told_by(record: str) -> dict[str, object]:
+def told_by(record: str | bytes) -> dict[str, object]:
     """A journal record."""
     import json
 
