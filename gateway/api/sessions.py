@@ -92,10 +92,12 @@ class Sessions:
             outcome = Outcome(Verdict.TRANSIENT, "MSS-TIMEOUT")
         if outcome.verdict is Verdict.ACCEPTED:
             return None
-        say = warning if outcome.verdict is Verdict.TRANSIENT else error
         message = f"La messagerie ne s'ouvre pas ({outcome.reason}). {outcome.text}".strip()
         advice = wording.advice("retry", "none", outcome.reason)
-        return say("CFG-114", f"/account/{account}/smtp", message, advice)
+        place = f"/account/{account}/smtp"
+        if outcome.verdict is Verdict.TRANSIENT:
+            return warning("CFG-114", place, message, advice)
+        return error("CFG-114", place, message, advice)
 
     def _access(self, account: AccountSettings) -> Access:
         waiting = (Transport.WAITING_FOR_SESSION,)

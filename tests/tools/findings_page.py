@@ -44,6 +44,8 @@ FAMILIES = {
     "MSS": "Delivery by MSSanté",
     "DMP": "Delivery to the DMP",
     "TLS": "Certificates and TLS of a connection",
+    "TOK": "Access tokens and sessions",
+    "TRC": "Traces",
     "ENG": "Delivery: what the engine decided",
     "MAN": "Delivery by a person",
     "DLV": "Operations on a delivery",
