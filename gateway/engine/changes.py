@@ -86,11 +86,9 @@ def propose(store: Store, settings: Settings, account: str, document: str, chang
     other = _pending(deliveries)
     found = Proposal(account, row.id, change, context.document_id, feed, context, None if other is None else other.id)
     if other is not None and other.role != ROLE + change:
-        return _with(found, _no("DMP-CHG-PENDING", "Un autre changement de ce document est en cours.", _WAIT))
+        advice = "Attendre son issue (queue show), ou l'abandonner (queue cancel)."
+        return _with(found, _no("DMP-CHG-PENDING", "Un autre changement de ce document est en cours.", advice))
     return found
-
-
-_WAIT = "Attendre son issue (queue show), ou l'abandonner (queue cancel)."
 
 
 def order(

@@ -39,12 +39,13 @@ class Updates:
     def __init__(self, link: DmpLink) -> None:
         self._link = link
         self._reader = DmpReader(link)
+        self._host = link.host
 
     async def send(self, package: Package, before_commit: BeforeCommit) -> Outcome:
         """Ask what the document is by now, then change it. ACCEPTED also when nothing was left to change."""
         context = _context(package)
         if not rights.allowed(context.mode, context.change):
-            return self._outcome(Verdict.PERMANENT, rights.REFUSED)
+            return Outcome(Verdict.PERMANENT, rights.REFUSED, host=self._host)
         state = await self._state(context)
         body = state if isinstance(state, Outcome) else self._plan(package, context, state)
         ready = self._link.ready()
@@ -60,7 +61,7 @@ class Updates:
         try:
             return _compose(package, context, state)
         except ValueError as fault:
-            return self._outcome(Verdict.PERMANENT, "DMP-UPD-UNREADABLE", text=str(fault))
+            return Outcome(Verdict.PERMANENT, "DMP-UPD-UNREADABLE", text=str(fault), host=self._host)
 
     async def _post(self, body: bytes, context: DmpUpdateContext, ready: Ready, before_commit: BeforeCommit) -> Outcome:
         head = self._link.envelope("registry", context, ready.keys)
@@ -76,11 +77,11 @@ class Updates:
         """Was it changed? ACCEPTED: it is as wanted; TRANSIENT: it is not, and may be asked again; else IN_DOUBT."""
         context = _context(package)
         if self._link.settings.in_doubt == "human":
-            return self._outcome(Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN", context.submission_set_id)
+            return Outcome(Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN", reference=context.submission_set_id, host=self._host)
         state = await self._state(context)
         if isinstance(state, Outcome):
             return registry.still_in_doubt(state)
-        return self._settled(state, context) or self._outcome(Verdict.TRANSIENT, "DMP-UPD-NOT-DONE")
+        return self._settled(state, context) or Outcome(Verdict.TRANSIENT, "DMP-UPD-NOT-DONE", host=self._host)
 
     # ------------------------------------------------------------------------------------------------ the state
 
@@ -89,10 +90,12 @@ class Updates:
         if isinstance(found, Outcome):
             return found
         if not found.items:
-            incomplete = self._outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text="réponse incomplète")
+            incomplete = Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text="réponse incomplète", host=self._host)
             return _State(None) if found.complete else incomplete
         if any(one.unique_id not in {None, context.document_id} for one in found.items):
-            return self._outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text="autre document que celui demandé")
+            return Outcome(
+                Verdict.TRANSIENT, "DMP-UNREADABLE", text="autre document que celui demandé", host=self._host
+            )
         if context.mode == "direct":
             entry = _current(found)
             return _State(entry, entry.status)
@@ -108,26 +111,30 @@ class Updates:
             for one in listed.items:
                 if one.entry_uuid in held:
                     return _State(one, status)
-        return self._outcome(Verdict.PERMANENT, "DMP-UPD-STATUS")
+        return Outcome(Verdict.PERMANENT, "DMP-UPD-STATUS", host=self._host)
 
     def _settled(self, state: _State, context: DmpUpdateContext) -> Outcome | None:
         """ACCEPTED where the document is as it should be."""
         if state.entry is None:
             gone = context.change == "delete"
-            return self._outcome(Verdict.ACCEPTED, "DMP-UPD-ABSENT", context.known_entry) if gone else None
+            return (
+                Outcome(Verdict.ACCEPTED, "DMP-UPD-ABSENT", reference=context.known_entry, host=self._host)
+                if gone
+                else None
+            )
         if metadata_update.done(context.change, state.status, state.entry.labels):
-            return self._outcome(Verdict.ACCEPTED, "DMP-UPD-DONE", state.entry.entry_uuid)
+            return Outcome(Verdict.ACCEPTED, "DMP-UPD-DONE", reference=state.entry.entry_uuid, host=self._host)
         return None
 
     def _refused(self, state: _State, context: DmpUpdateContext) -> Outcome | None:
         """Why the change cannot be asked for, from what the document is."""
         entry = state.entry
         if entry is None or state.status == DELETED:
-            return self._outcome(Verdict.PERMANENT, "DMP-UPD-NOT-FOUND")
+            return Outcome(Verdict.PERMANENT, "DMP-UPD-NOT-FOUND", host=self._host)
         if state.status not in _FROM.get(context.change, frozenset({APPROVED, ARCHIVED})):
-            return self._outcome(Verdict.PERMANENT, "DMP-UPD-STATUS", entry.entry_uuid)
+            return Outcome(Verdict.PERMANENT, "DMP-UPD-STATUS", reference=entry.entry_uuid, host=self._host)
         if context.change in LABELS and self._cumulates(entry, context.change):
-            return self._outcome(Verdict.PERMANENT, "DMP-UPD-CUMUL", entry.entry_uuid)
+            return Outcome(Verdict.PERMANENT, "DMP-UPD-CUMUL", reference=entry.entry_uuid, host=self._host)
         return None
 
     def _cumulates(self, entry: Entry, change: Change) -> bool:
@@ -146,13 +153,13 @@ class Updates:
             return classify.unreadable(fault, self._link.host, fed=True)
         if response.status == "Success":
             visible = context.change in LABELS
-            return self._outcome(
-                Verdict.ACCEPTED, "DMP-UPD-SUCCESS", context.new_entry if visible else context.submission_set_id
+            return Outcome(
+                Verdict.ACCEPTED,
+                "DMP-UPD-SUCCESS",
+                reference=context.new_entry if visible else context.submission_set_id,
+                host=self._host,
             )
         return classify.from_errors(response.errors, context, self._link.host)
-
-    def _outcome(self, verdict: Verdict, reason: str, reference: str | None = None, text: str = "") -> Outcome:
-        return Outcome(verdict, reason, text, reference, host=self._link.host)
 
 
 def _compose(package: Package, context: DmpUpdateContext, state: _State) -> bytes:
