@@ -161,7 +161,8 @@ class Directory:
         """Without list: a warning, but no more than a remark where the API answers."""
         severity = Severity.INFO if self._settings.api and not self._listing.exists else Severity.WARNING
         message = "Il n'y a pas de liste de l'annuaire utilisable sur ce poste."
-        return Finding("ANN-401", severity, "/annuaire/file", message, _RENEW, _RULE)
+        advice = "L'importer : kine-gateway annuaire import --download (chaque jour de préférence)."
+        return Finding("ANN-401", severity, "/annuaire/file", message, advice)
 
     def _age(self, about: About) -> int:
         return (self._clock.now() - about.generated_at).days
