@@ -92,12 +92,11 @@ class Sessions:
             outcome = Outcome(Verdict.TRANSIENT, "MSS-TIMEOUT")
         if outcome.verdict is Verdict.ACCEPTED:
             return None
-        message = f"La messagerie ne s'ouvre pas ({outcome.reason}). {outcome.text}".strip()
         advice = wording.advice("retry", "none", outcome.reason)
         place = f"/account/{account}/smtp"
         if outcome.verdict is Verdict.TRANSIENT:
-            return warning("CFG-114", place, message, advice)
-        return error("CFG-114", place, message, advice)
+            return warning("CFG-114", place, f"La messagerie ne s'ouvre pas : {outcome.reason} {outcome.text}", advice)
+        return error("CFG-114", place, f"La messagerie ne s'ouvre pas : {outcome.reason} {outcome.text}", advice)
 
     def _access(self, account: AccountSettings) -> Access:
         waiting = (Transport.WAITING_FOR_SESSION,)
