@@ -100,6 +100,23 @@ class Receipts:
         self._machinery.wake()
         return found
 
+    def loose(self, account: str | None = None) -> list[dict[str, Any]]:
+        """Receipts that were not believed or belong to no delivery, newest first: code, time and place of each."""
+        return [
+            {
+                "account": one.account,
+                "at": one.line.at.isoformat(),
+                "kind": one.line.kind,
+                "verdict": one.line.verdict,
+                "reason": one.line.reason,
+                "meaning": wording.receipt_meaning(one.line.reason),
+                "delivery": one.delivery_id,
+                "folder": one.line.folder,
+                "uid": one.line.uid,
+            }
+            for one in self._machinery.store.loose_mails(account)
+        ]
+
     def holds(self) -> list[PairHold]:
         """Every hold between a patient and a recipient, by the delivery that began it."""
         return self._machinery.store.pair_holds()

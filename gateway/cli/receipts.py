@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,3 +40,33 @@ def poll(account: AccountOption = None, config: ConfigOption = None, as_json: Js
             text = one.message if code == one.reason and one.message else wording.mailbox(code)
             print(f"{one.account} : [{code}] {text}")
     raise typer.Exit(0 if ok else ATTENTION)
+
+
+@app.command("take")
+def take(
+    file: Annotated[Path, typer.Argument(metavar="FICHIER", help="Un message reçu (.eml), tel quel.", exists=True)],
+    account: Annotated[str, typer.Option("--account", help="Compte dont c'est la boîte.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prend en compte un message que vous avez relevé vous-même ; deux fois ne change rien."""
+    with open_gateway(config) as gateway:
+        found = gateway.receipts.take_in(account, file.read_bytes())
+    if as_json:
+        print_json(found.as_dict())
+        return
+    view = found.delivery
+    row = (found.kind, found.verdict, found.reason, found.meaning, view.id if view else None, len(found.held))
+    print_table(("nature", "suite", "motif", "ce qu'il dit", "envoi", "retenus"), [row])
+
+
+@app.command("loose")
+def loose(account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Liste les accusés qui n'ont pu être rattachés à un envoi, ou qui n'ont pas été crus."""
+    with open_gateway(config) as gateway:
+        found = gateway.receipts.loose(account)
+    if as_json:
+        print_json(found)
+        return
+    head = ("compte", "quand", "nature", "suite", "motif", "ce qu'il dit", "envoi", "dossier", "UID")
+    print_table(head, [tuple(one.values()) for one in found])

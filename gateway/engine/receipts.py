@@ -14,7 +14,7 @@ from gateway import wording
 from gateway.engine.events import DeliveryEvent
 from gateway.errors import NotFoundError, StoreError
 from gateway.package.types import MailContext, context_from_json
-from gateway.read import receipt
+from gateway.read import bounce, receipt
 from gateway.read.receipt import Kind, Notice, Report
 from gateway.store.received import MailKeys, Place, ReceivedMail, TakenMail, Word
 from gateway.store.states import Receipt
@@ -212,6 +212,8 @@ def _word(kind: Kind, notice: Notice) -> Word:
         asks=wanted is not None and wording.receipt_step(reason) == "call",
         last=reason in _LAST,
         not_patient=wording.receipt_says_not_patient(reason),
+        # A mail system that quotes neither the mail nor an address answers in its thread, and that is all it says.
+        anyone=kind is Kind.FAILURE and not notice.original and bounce.is_system(notice.final or ""),
     )
 
 

@@ -40,14 +40,18 @@ def subject_code(subject: str) -> str | None:
     return str(int(match[1])) if match[1] else ""
 
 
+def is_system(sender: str) -> bool:
+    """Whether a mail system speaks, by the name that such systems give themselves."""
+    return sender.partition("@")[0] in _table()["bounce"]["senders"]
+
+
 def cause(subject: str, text: str, sender: str) -> str | None:
     """Why a mail was not delivered, as a key of the table (`CLOSED`); `BOUNCE` when it does not say; None: no bounce.
 
     The subject must be one of the known ones, or the sender a mail system.
     """
-    bounce = _table()["bounce"]
-    title, local = plain(subject[:300]), sender.partition("@")[0]
-    if not any(one in title for one in bounce["subjects"]) and local not in bounce["senders"]:
+    bounce, title = _table()["bounce"], plain(subject[:300])
+    if not any(one in title for one in bounce["subjects"]) and not is_system(sender):
         return None
     body = f"{title} {plain(text[:MAX_LOOKED_AT])}"
     causes: dict[str, list[str]] = bounce["causes"]

@@ -226,7 +226,8 @@ def _unstructured(head: Fields, parts: _Parts, evidence: str) -> Report:
     threaded += list(reversed(report_fields.message_ids(head.all("references"))))
     returned = [found for one in parts.returned for found in report_fields.message_ids(one.all("message-id"))]
     sender = report_fields.sender(head)
-    to = tuple(form for one in parts.returned for value in one.all("to") for form in report_fields.addresses(value))
+    named = [form for one in parts.returned for value in one.all("to") for form in report_fields.addresses(value)]
+    to = tuple(dict.fromkeys(named or report_fields.mentioned(parts.text)))
     code = bounce.subject_code(subject)
     cause = bounce.cause(subject, parts.text, sender or "")
     if code is not None or cause is not None:

@@ -11,6 +11,7 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import getaddresses
+from itertools import islice
 
 MAX_FIELDS = 300
 MAX_VALUE = 4_000
@@ -45,18 +46,24 @@ class Fields:
 
 def of(message: Message) -> Fields:
     """The header of a message, encoded words decoded (RFC 2047)."""
-    pairs = [(key.strip().lower(), _line(value)) for key, value in message.items()[:MAX_FIELDS]]
+    pairs = [(key.strip().lower(), _line(value)) for key, value in islice(message.raw_items(), MAX_FIELDS)]
     return Fields(tuple(pairs))
 
 
 def _line(value: object) -> str:
-    text = str(value)[:MAX_VALUE]
+    # Bytes beyond ASCII are UTF-8 where anything is right (RFC 6532); the library keeps them as surrogates.
+    text = str(value)[:MAX_VALUE].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if "=?" in text:
         try:
-            text = str(make_header(decode_header(text)))
+            text = clean(str(make_header(decode_header(text))))
         except (ValueError, LookupError, AttributeError, TypeError, MessageError):
-            text = str(value)[:MAX_VALUE]
+            return " ".join(text.split())
     return " ".join(text.split())
+
+
+def clean(text: str) -> str:
+    """A text that can be written as UTF-8: some charsets that a mail may name make half characters."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def merged(found: Iterable[Fields]) -> Fields:
@@ -106,7 +113,7 @@ def text(part: Message) -> str:
         return ""
     charset = str(part.get_content_charset("utf-8"))
     try:
-        return content[:MAX_TEXT].decode(charset, errors="replace")
+        return clean(content[:MAX_TEXT].decode(charset, errors="replace"))
     except LookupError:
         return content[:MAX_TEXT].decode("utf-8", errors="replace")
 
@@ -153,6 +160,11 @@ def address(value: str) -> str | None:
     """The one address in a value, in lower case; None where there is none."""
     match = _ADDRESS.search(value)
     return match[0].lower().rstrip(".") if match else None
+
+
+def mentioned(source: str) -> list[str]:
+    """The addresses that a text mentions, at most twenty."""
+    return [one.lower().rstrip(".") for one in _ADDRESS.findall(source[:MAX_TEXT])[:20]]
 
 
 def addresses(value: str) -> list[str]:

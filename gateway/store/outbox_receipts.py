@@ -8,7 +8,16 @@ from gateway.store import attending, receiving
 
 if TYPE_CHECKING:
     from gateway.store.core import Core
-    from gateway.store.received import Cursor, MailKeys, PairHold, Place, ReceivedLine, ReceivedMail, TakenMail
+    from gateway.store.received import (
+        Cursor,
+        LooseMail,
+        MailKeys,
+        PairHold,
+        Place,
+        ReceivedLine,
+        ReceivedMail,
+        TakenMail,
+    )
     from gateway.store.rows import DeliveryRow
 
 
@@ -36,6 +45,10 @@ class ReceiptOutbox:
     def received(self, delivery_id: str) -> list[ReceivedLine]:
         """See ReceiptStore."""
         return receiving.received(self.core, delivery_id)
+
+    def loose_mails(self, account: str | None = None, limit: int = 200) -> list[LooseMail]:
+        """See ReceiptStore."""
+        return receiving.loose(self.core, account, limit)
 
     def attend(self, delivery_id: str, action: Literal["called", "seen"], *, by: str, reason: str) -> DeliveryRow:
         """See ReceiptStore."""

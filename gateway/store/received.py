@@ -120,6 +120,15 @@ class ReceivedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LooseMail:
+    """A receipt that could not be put on a delivery (or was not believed), and where it lies."""
+
+    account: str
+    line: ReceivedLine
+    delivery_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PairHold:
     """Nothing goes to one recipient about one patient until a person says so. `delivery_id` is what began it."""
 
@@ -151,6 +160,10 @@ class ReceiptStore(Protocol):
 
     def received(self, delivery_id: str) -> list[ReceivedLine]:
         """The mails that were taken in about a delivery, oldest first."""
+        ...
+
+    def loose_mails(self, account: str | None = None, limit: int = 200) -> list[LooseMail]:
+        """Receipts that were believed of no delivery, newest first."""
         ...
 
     def attend(self, delivery_id: str, action: Literal["called", "seen"], *, by: str, reason: str) -> DeliveryRow:

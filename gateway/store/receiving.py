@@ -14,6 +14,7 @@ from gateway.store.core import GATEWAY, Core, Work, find_delivery, from_ms, rece
 from gateway.store.received import (
     PROVES,
     Cursor,
+    LooseMail,
     MailKeys,
     Place,
     ReceivedLine,
@@ -335,19 +336,19 @@ def received(core: Core, delivery_id: str) -> list[ReceivedLine]:
     """See ReceiptStore.received."""
     with core.db.read() as tx:
         find_delivery(tx, delivery_id)
-        rows = tx.all("received_of", delivery_id=delivery_id)
-    return [
-        ReceivedLine(
-            from_ms(row["seen_at"]),
-            row["kind"],
-            row["verdict"],
-            row["reason"],
-            row["evidence"].hex(),
-            row["folder"],
-            row["uid"],
-        )
-        for row in rows
-    ]
+        return [_line(row) for row in tx.all("received_of", delivery_id=delivery_id)]
+
+
+def loose(core: Core, account: str | None, limit: int) -> list[LooseMail]:
+    """See ReceiptStore.loose_mails."""
+    with core.db.read() as tx:
+        rows = tx.all("received_loose", account=account, limit=limit)
+    return [LooseMail(row["account"], _line(row), row["delivery_id"]) for row in rows]
+
+
+def _line(row: Row) -> ReceivedLine:
+    same = (row["kind"], row["verdict"], row["reason"], row["evidence"].hex(), row["folder"], row["uid"])
+    return ReceivedLine(from_ms(row["seen_at"]), *same)
 
 
 def unkeyed(core: Core, limit: int) -> list[str]:

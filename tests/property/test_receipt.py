@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.engine.receipts import _mail
+from gateway.engine.receipts import _mail, take_in
 from gateway.read import receipt
 from gateway.rules.trust_space import TrustList
+from gateway.store.outbox import Outbox
 from gateway.store.received import ReceivedMail
 from gateway.store.states import Receipt
 from tests.unit.read import report_samples as samples
@@ -55,6 +58,37 @@ def test_a_spoilt_report_is_read(judge: object, raw: bytes, cuts: list[tuple[int
     for place, length, put in cuts:
         raw = raw[:place] + put + raw[place + length :]
     judge(raw)  # type: ignore[operator]
+
+
+HALF = "=?unicode_escape?q?=5Cud800@x=2Efr?="
+HALVES = [
+    samples.mdn(original_id=HALF, final=HALF),
+    samples.dsn(envid=HALF),
+    samples.bounce("x")
+    .replace(b"charset=utf-8", b"charset=unicode_escape")
+    .replace(b"\r\nx\r\n", b"\r\n\\ud800@x.fr\r\n"),
+    samples.reply().replace(b"charset=utf-8", b"charset=unicode_escape"),
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outbox]:
+    opened = kit.open_store(tmp_path_factory.mktemp("store"))
+    yield opened
+    opened.close()
+
+
+@given(
+    raw=st.sampled_from([*WHOLE, *HALVES]),
+    cuts=st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 40), st.binary(max_size=20)), max_size=4),
+)
+@settings(max_examples=60)
+def test_a_spoilt_report_is_taken_in(store: Outbox, raw: bytes, cuts: list[tuple[int, int, bytes]]) -> None:
+    for place, length, put in cuts:
+        raw = raw[:place] + put + raw[place + length :]
+    account = kit.settings(Path("unused")).account[0]
+    trust = TrustList(frozenset({"example.mssante.fr"}), kit.START.date(), "test")
+    assert take_in(store, account, raw, trust).verdict not in {"applied", "noted"}
 
 
 _BLANK = st.sampled_from(["", " ", "  ", "\t", "\n "])

@@ -70,3 +70,16 @@ def test_receipts_are_shown_and_answered(config: Path) -> None:
     notes = json.loads(run(config, "show", one, "--json")[1])["notes"]
     assert [note["action"] for note in notes] == ["called", "seen", "not_my_patient", "my_patient"]
     assert {(note["actor"], note["text"]) for note in notes} == {("Mme Martin", "vu au téléphone")}
+
+
+def test_a_mail_is_handed_over_as_a_file_and_the_loose_ones_are_listed(config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "recu.eml"
+    file.write_bytes(samples.dsn(sender="mailer-daemon@ailleurs.example"))
+    account = str(case("01_entorse_cheville_bilan")["account"])
+    words = ["receipts", "take", str(file), "--account", account, "--json", "--config", str(config)]
+    first, again = (json.loads(CliRunner().invoke(app, words).output) for _ in range(2))
+    assert (first["verdict"], first["reason"], again["verdict"]) == ("forged", "MSS-RCPT-FORGED", "known")
+    result = CliRunner().invoke(app, ["receipts", "loose", "--json", "--config", str(config)])
+    [line] = json.loads(result.output)
+    assert (line["verdict"], line["account"], line["delivery"]) == ("forged", account, None)
+    assert "MSS-RCPT-FORGED" in CliRunner().invoke(app, ["receipts", "loose", "--config", str(config)]).output

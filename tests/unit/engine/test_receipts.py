@@ -163,6 +163,25 @@ def test_a_report_that_means_two_mails_is_not_believed(store: Outbox, sent: str)
     assert row(store, sent).receipt is Receipt.AWAITED
 
 
+@pytest.mark.parametrize(
+    ("text", "sender", "verdict"),
+    [
+        ("Boîte fermée", "mailer-daemon@patient.mssante.fr", "applied"),
+        (f"La boîte {DOCTOR} est fermée.", "ne-pas-repondre@patient.mssante.fr", "applied"),
+        ("La boîte x@example.mssante.fr est fermée.", "mailer-daemon@patient.mssante.fr", "wrong_recipient"),
+        ("Boîte fermée", "ne-pas-repondre@patient.mssante.fr", "wrong_recipient"),
+        ("Boîte fermée", "mailer-daemon@evil.example", "forged"),
+    ],
+)
+def test_a_bounce_that_quotes_nothing_answers_in_its_thread(
+    store: Outbox, sent: str, text: str, sender: str, verdict: str
+) -> None:
+    taken = take(store, samples.bounce(text, sent=sent_mail(), sender=sender, returned=False))
+    assert taken.verdict == verdict
+    assert (row(store, sent).receipt is Receipt.REFUSED) is (verdict == "applied")
+    assert [one.delivery_id for one in store.loose_mails("cabinet")] == ([] if verdict == "applied" else [sent])
+
+
 def test_another_account_has_nothing_to_do_with_it(store: Outbox, sent: str) -> None:
     other = kit.settings(store.core.folder.path.parent).account[1]
     assert receipts.take_in(store, other, samples.mdn(sent=sent_mail()), TRUST).verdict == "unmatched"

@@ -299,6 +299,11 @@ LIMIT 1
 -- name: received_of
 SELECT * FROM received_mail WHERE delivery_id = :delivery_id ORDER BY seen_at, evidence
 
+-- name: received_loose
+SELECT * FROM received_mail
+WHERE verdict IN ('unmatched', 'forged', 'wrong_recipient', 'ambiguous') AND (:account IS NULL OR account = :account)
+ORDER BY seen_at DESC, evidence LIMIT :limit
+
 -- name: pair_get
 SELECT * FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
 
