@@ -291,7 +291,7 @@ class Store(DmpStore, LinkStore, PatientStore, ReceiptStore, Protocol):
         ...
 
     def counts(self) -> list[Count]:
-        """How many deliveries stand where, and since when."""
+        """How many deliveries that are not at an end stand where, and since when."""
         ...
 
     def next_due(self, accounts: Sequence[str]) -> datetime | None:

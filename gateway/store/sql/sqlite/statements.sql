@@ -77,7 +77,8 @@ WHERE (:account IS NULL OR account = :account)
 ORDER BY created_at DESC, rowid DESC LIMIT :limit
 
 -- name: delivery_counts
-SELECT account, channel, state, count(*) AS number, min(created_at) AS oldest FROM delivery
+SELECT account, channel, state, count(*) AS number, min(created_at) AS oldest FROM delivery WHERE state IN (
+  'prepared', 'sending', 'transmitting', 'retry', 'in_doubt', 'held', 'waiting_for_session')
 GROUP BY account, channel, state ORDER BY account, channel, state
 
 -- name: delivery_lanes
@@ -189,10 +190,13 @@ WHERE lease_until IS NOT NULL AND (:account IS NULL OR account = :account) AND (
 
 -- name: deliveries_ahead_of_time
 UPDATE delivery SET due_at = :now, changed_at = :now
-WHERE due_at IS NOT NULL AND changed_at > :limit AND state IN ('prepared', 'retry', 'in_doubt')
+WHERE due_at IS NOT NULL AND changed_at > :limit AND state IN ('prepared', 'retry', 'in_doubt') AND state IN (
+  'prepared', 'sending', 'transmitting', 'retry', 'in_doubt', 'held', 'waiting_for_session')
 
 -- name: deliveries_waiting_for_session
-SELECT * FROM delivery WHERE state = 'waiting_for_session' AND account = :account AND channel = :channel
+SELECT * FROM delivery
+WHERE account = :account AND channel = :channel AND state = 'waiting_for_session' AND state IN (
+  'prepared', 'sending', 'transmitting', 'retry', 'in_doubt', 'held', 'waiting_for_session')
 
 -- name: deliveries_unsent
 SELECT * FROM delivery
