@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from gateway import platform
@@ -113,7 +114,7 @@ class Directory:
         return Found(kept[1], Source.API, kept[0])
 
     def _from_list(self, query: Query) -> Found:
-        self._forget()
+        self._refuse_old()
         return self._listing.find(query)
 
     def choose(self, rpps: str, structure: str | None = None, *, fresh: bool = False) -> Choice:
@@ -140,7 +141,7 @@ class Directory:
     def owners(self, address: str) -> set[str]:
         """RPPS numbers that the imported list gives a personal box with this address; empty without a list."""
         try:
-            self._forget()
+            self._refuse_old()
             return self._listing.owners(address)
         except AnnuaireError:
             return set()
@@ -167,6 +168,11 @@ class Directory:
     def _age(self, about: About) -> int:
         return (self._clock.now() - about.generated_at).days
 
+    def _refuse_old(self) -> None:
+        """A list that is too old answers nothing, even where it could not be deleted. Raises AnnuaireError."""
+        if (old := self._forget()) is not None:
+            raise AnnuaireError(old.code, old.message, old.advice)
+
     def _forget(self) -> Finding | None:
         """Delete a list that is too old to be kept; the finding that says so."""
         try:
@@ -175,7 +181,8 @@ class Directory:
             return None
         if (days := self._age(about)) <= self._settings.max_age_days:
             return None
-        platform.remove(self._settings.file)
+        with contextlib.suppress(OSError):  # held by another program: refused all the same, and tried again
+            platform.remove(self._settings.file)
         message = f"La liste de l'annuaire avait {days} jours : elle n'est plus employée et a été supprimée."
         return warning("ANN-403", "/annuaire/file", message, _RENEW, _RULE)
 
@@ -186,5 +193,5 @@ def _ageing(days: int) -> Finding:
 
 def inspect(settings: AnnuaireSettings, clock: Clock) -> list[Finding]:
     """Findings for `doctor`: age of the list. Asks nothing of the network."""
-    nobody = TrustList(frozenset(), datetime.now(UTC).date(), "")
+    nobody = TrustList(frozenset(), clock.now().date(), "")
     return list(Directory(settings, nobody, clock).status().findings)

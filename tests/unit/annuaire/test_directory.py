@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway import platform
 from gateway.channels.annuaire.api import AnnuaireApi
 from gateway.channels.annuaire.directory import Directory, inspect
 from gateway.channels.annuaire.model import (
@@ -160,13 +161,21 @@ def test_a_list_grows_old_and_is_deleted(tmp_path: Path, monkeypatch: pytest.Mon
     assert world.directory.choose(RPPS).code == "ANN-304"
 
 
+def held(path: Path) -> None:
+    raise PermissionError(13, "held by another program", str(path))
+
+
 def test_a_too_old_list_is_not_used_even_when_nobody_asked_for_its_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path, monkeypatch, api=False, listed=True)
     world.clock.advance(31 * 86_400)
-    assert world.directory.choose(RPPS).verdict is Verdict.STALE
-    assert world.directory.owners(LISTED) == set()
+    monkeypatch.setattr(platform, "remove", held)
+    for _ in range(2):
+        choice = world.directory.choose(RPPS)
+        assert (choice.verdict, choice.code) == (Verdict.STALE, "ANN-403")
+        assert world.directory.owners(LISTED) == set()
+    assert world.settings.file.exists()
 
 
 def test_answers_of_the_api_are_forgotten_after_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
