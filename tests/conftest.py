@@ -79,13 +79,39 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*names): servers and tools, see TOOLS in tests/conftest.py")
 
 
+# What a fixture stands on: a test that asks for it needs that too.
+STANDS_ON = {"real_mail": ("postfix", "dovecot")}
+NEEDED = "needed"
+"""Name of the property by which a report says what its test needed: reports alone come back from xdist's workers."""
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    names = {name for marker in item.iter_markers("needs") for name in marker.args}
+    names.update(*(STANDS_ON.get(fixture, ()) for fixture in getattr(item, "fixturenames", ())))
+    item.user_properties.append((NEEDED, sorted(names)))
     for marker in item.iter_markers("needs"):
         _require(item.config, marker.args)
 
 
+def _told(terminalreporter: pytest.TerminalReporter, *outcomes: str) -> Counter[str]:
+    """How many tests with one of these outcomes needed each tool."""
+    reports = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, ())]
+    return Counter(
+        name
+        for report in reports
+        for key, names in getattr(report, "user_properties", ())
+        if key == NEEDED
+        for name in names
+    )
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    counted = config.stash[SKIPPED]
+    ran = _told(terminalreporter, "passed", "failed", "error")
+    if ran:
+        listed = ", ".join(f"{name} {number}" for name, number in sorted(ran.items()))
+        terminalreporter.write_line(f"Tests that ran against real servers and tools: {listed}.")
+    missing = {name: number for name, number in _told(terminalreporter, "skipped").items() if not TOOLS[name]()}
+    counted = config.stash[SKIPPED] | Counter(missing)  # the larger of the two: a fixture refuses once for many tests
     if counted:
         listed = ", ".join(f"{name} ({number})" for name, number in sorted(counted.items()))
         terminalreporter.write_line(f"Skipped for want of a server or tool: {listed}", yellow=True, bold=True)
