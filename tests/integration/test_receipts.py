@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from email import message_from_bytes
+from email.utils import parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,9 @@ def test_a_success_report_of_postfix_is_taken_in(real_mail: RealMail, tmp_path: 
         )
         assert "n'est pas prouvée" in found.receipt_meaning
         assert gateway.receipts.take_in(found.account, raw).verdict == "known"
+        [mail] = [message_from_bytes(one) for one in real_mail.messages(f"dr.accuse@{DOMAINS[1]}")]
+        answered = parseaddr(str(mail["Reply-To"] or mail["From"]))[1]
+        assert (answered, mail["Disposition-Notification-To"]) == (mailbox, mailbox), "answers go where they are read"
         assert gateway.verify_journal().ok
 
 
