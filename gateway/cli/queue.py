@@ -160,6 +160,17 @@ def handed(
         _done(gateway.handed(delivery, by=operator(by), reason=reason, means=means, at=when), as_json)
 
 
+def _receipt(delivery: DeliveryView) -> str:
+    """The receipt axis in a cell: what came back, and whether somebody is waited for."""
+    from gateway import wording
+
+    asked = [
+        *(["à traiter"] if delivery.alerted_at is not None else []),
+        *([f"{delivery.replies} réponse(s)"] if delivery.replies else []),
+    ]
+    return wording.receipt(delivery.receipt) + (f" ({', '.join(asked)})" if asked else "")
+
+
 def _done(view: DeliveryView, as_json: bool) -> None:
     if as_json:
         print_json(view.as_dict())
@@ -180,7 +191,6 @@ def _table(found: list[DeliveryView]) -> None:
             "transport",
             "accusé",
             "motif",
-            "à faire",
             "référence",
             "prochain essai",
         ),
@@ -192,7 +202,7 @@ def _table(found: list[DeliveryView]) -> None:
                 d.label,
                 d.attempts,
                 wording.transport(d.transport),
-                wording.receipt(d.receipt),
+                _receipt(d),
                 d.receipt_reason if d.alerted_at else d.reason,
                 d.receipt_next,
                 d.reference,
