@@ -138,7 +138,7 @@ class Linked:
         def once() -> WithdrawalView:
             plan = self.plan_withdrawal(document_id, reason=reason, by=by, note=note)
             if plan.withdrawal is None:
-                if any(one.code == "WDR-001" for one in plan.findings):
+                if {one.code for one in plan.findings} == {"WDR-001"}:
                     return self.withdrawal(document_id)
                 raise InputError(plan.findings, "Annulation refusée.")
             self._machinery.store.withdraw(plan.withdrawal)

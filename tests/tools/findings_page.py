@@ -18,7 +18,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = re.compile(r"[A-Z]{3}-(?:[0-9]{3}|[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*)")
-NOT_CODES = frozenset({"INS-NIR", "INS-NIA", "INS-NIR-TEST", "INS-NIR-DEMO", "NON-HOMOLOGUE", "BAC-A-SABLE"})
+NOT_CODES = frozenset(
+    {"PDT-INF-526", "INS-NIR", "INS-NIA", "INS-NIR-TEST", "INS-NIR-DEMO", "NON-HOMOLOGUE", "BAC-A-SABLE"}
+)
 """Values of other vocabularies that are written alike."""
 
 FAMILIES = {
@@ -50,6 +52,9 @@ FAMILIES = {
     "MAN": "Delivery by a person",
     "DLV": "Operations on a delivery",
     "DOC": "Operations on a document",
+    "LNK": "Sending a document another way",
+    "WDR": "Withdrawing a document",
+    "PRT": "Handing over on paper",
     "FLD": "Folder: dropped files",
     "FIL": "Folder: what is not taken",
     "ACT": "Folder: action files",
@@ -217,6 +222,9 @@ def worded(found: dict[str, Row], words: Path) -> dict[str, Row]:
         row = found.setdefault(code, Row(code))
         row.severities = row.severities or {"delivery"}
         row.advice = row.advice or [text]
+    for code, said in tomllib.loads(words.read_text(encoding="utf-8"))["linked"].items():
+        row = found.setdefault(code, Row(code))
+        row.severities, row.messages, row.advice = {"error"}, [said["message"]], [said["advice"]]
     return receipts(found, words.with_name("receipts.toml"))
 
 
