@@ -204,7 +204,6 @@ def _table(found: list[DeliveryView]) -> None:
                 wording.transport(d.transport),
                 _receipt(d),
                 d.receipt_reason if d.alerted_at else d.reason,
-                d.receipt_next,
                 d.reference,
                 f"{d.due_at:%d/%m %H:%M:%S}" if d.due_at else None,
             )
