@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gateway.aio import AsyncGateway
     from gateway.api import Gateway
+    from gateway.channels.tokens import SessionNeeded
     from gateway.errors import (
         ConfigError,
         ConflictError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AsyncGateway": "gateway.aio",
     "Gateway": "gateway.api",
+    "SessionNeeded": "gateway.channels.tokens",
     "ConfigError": "gateway.errors",
     "ConflictError": "gateway.errors",
     "GatewayError": "gateway.errors",
@@ -72,6 +74,7 @@ __all__ = [
     "NotFoundError",
     "Rendered",
     "Report",
+    "SessionNeeded",
     "Settings",
     "Severity",
     "StateError",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from gateway.api import Gateway
 
 if TYPE_CHECKING:
+    from gateway.channels.tokens import TokenSource
     from gateway.clock import Clock, Randomness
     from gateway.records.submission import Submission
     from gateway.settings import Settings
@@ -32,9 +33,10 @@ class AsyncGateway:
         *,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
+        tokens: TokenSource | None = None,
     ) -> Self:
         """See `Gateway.open`."""
-        return cls(await asyncio.to_thread(Gateway.open, config, clock=clock, randomness=randomness))
+        return cls(await asyncio.to_thread(Gateway.open, config, clock=clock, randomness=randomness, tokens=tokens))
 
     async def __aenter__(self) -> Self:
         return self
