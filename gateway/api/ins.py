@@ -141,11 +141,13 @@ class InsOffice:
 
         checked_name(by)  # before anything leaves: an access that nobody answers for is not made
         extra = {} if self._sleep is None else {"sleep": self._sleep}
-        client = InsiClient(settings, clock=self._gateway.clock, ids=self._gateway.randomness, **extra)
+        host = urlsplit(settings.url).hostname or ""
+        tracer = self._gateway.wiring.tracer(account, "insi", host)
+        client = InsiClient(settings, clock=self._gateway.clock, ids=self._gateway.randomness, tracer=tracer, **extra)
         with closing(client):
             found = procedure.run(person, client.search)
         outcome = found.asked[-1].answer if found.asked else ""
-        access = Access(account.id, by, kind, outcome, client.calls, urlsplit(settings.url).hostname)
+        access = Access(account.id, by, kind, outcome, client.calls, host)
         self._gateway.store.note_access(access, patient_key(patient) if patient.ins else None)
         return found
 

@@ -12,6 +12,7 @@ from gateway.channels.insi.classify import Failure
 from gateway.channels.insi.messages import CONTENT_TYPE, Search, Software
 from gateway.channels.outcome import Verdict
 from gateway.channels.tls import client_context
+from gateway.channels.trace import Tracer
 from gateway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class InsiClient:
         clock: Clock,
         ids: Randomness,
         sleep: Callable[[float], None] = time.sleep,
+        tracer: Tracer | None = None,
     ) -> None:
         """Raises ConfigError (TLS-...) when the certificates cannot be read, TSI-001 without a client certificate."""
         if not settings.tls.with_certificate:
@@ -60,6 +62,7 @@ class InsiClient:
         self._clock = clock
         self._ids = ids
         self._sleep = sleep
+        self._tracer = tracer or Tracer(clock=clock)
         self._context: ssl.SSLContext = client_context(settings.tls)
         self._client: httpx2.Client | None = None
         self.calls = 0
@@ -102,8 +105,17 @@ class InsiClient:
         return _answer(status, data, search)
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
-        client = self._open()
         self.calls += 1
+        with self._tracer.action("ask") as steps:
+            started, reply = steps.started(), "LOST"
+            try:
+                status, data = self._exchange(self._open(), body)
+                reply = f"HTTP {status}"
+            finally:
+                steps.note("POST insi", reply, started)
+        return status, data
+
+    def _exchange(self, client: httpx2.Client, body: bytes) -> tuple[int, bytes]:
         with client.stream("POST", self._settings.url, content=body, headers={"Content-Type": CONTENT_TYPE}) as answer:
             data = bytearray()
             for chunk in answer.iter_bytes():
