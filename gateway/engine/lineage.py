@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from gateway.records.people import RecipientRole
 from gateway.store.states import TRANSITIONS, Event, Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.records.level1 import AnySubmission
     from gateway.records.people import Recipient
     from gateway.store.base import DeliveryDetail, DocumentRow, Store
@@ -177,13 +180,32 @@ def _former(
     missing = places - {(one.mssante or "").lower() for one in submission.recipients}
     found: dict[str, Recipient] = {}
     for row in chain:
-        earlier = stored.submission(store, row)
-        for one in earlier.recipients if earlier is not None else ():
+        for one in _recipients(store, row):
             address = (one.mssante or "").lower()
             if address in missing:
                 # Not as médecin traitant: the new submission says who that is.
                 found.setdefault(address, one.model_copy(update={"role": RecipientRole.AUTRE}))
     return tuple(found.values())
+
+
+def _recipients(store: Store, row: DocumentRow) -> Iterator[Recipient]:
+    """The professionals of a version as it names them, then at the boxes that it was readdressed to."""
+    earlier = stored.submission(store, row)
+    if earlier is None:
+        return
+    yield from earlier.recipients
+    counted: Counter[str] = Counter()
+    roles = {}
+    for one in earlier.recipients:  # as the routes name them: a number tells two of one role apart
+        counted[one.role] += 1
+        roles[one.role.value + (f"_{counted[one.role]}" if counted[one.role] > 1 else "")] = one
+    for delivery in row.delivery_ids:
+        detail = store.delivery(delivery).row
+        known = roles.get(detail.role)
+        data = store.context(delivery) if detail.succeeds is not None and known is not None else None
+        context = context_from_json(data) if data is not None else None
+        if known is not None and isinstance(context, MailContext):
+            yield known.model_copy(update={"mssante": context.envelope_to})
 
 
 def _value(root: etree._Element, name: str, attribute: str) -> str:

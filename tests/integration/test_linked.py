@@ -194,6 +194,23 @@ def test_what_may_have_arrived_once_is_not_readdressed_after_a_refusal(practice:
     assert [finding.code for finding in refused.value.findings] == ["LNK-MAYBE"]
 
 
+def test_a_correction_follows_to_the_new_box(practice: Practice, gateway: Gateway) -> None:
+    """Whatever address the billing software still has."""
+    first = gateway.submit(submission()).document_id
+    gateway.deliver_due()
+    gateway.readdress(one(gateway, first).id, to=DOCTOR, name="MODELE", by="Mme Martin", reason="boîte changée")
+    gateway.deliver_due()
+    second = gateway.submit(submission(key="v2", replaces=first)).document_id
+    gateway.deliver_due()
+    old, new = mails(practice, DOCTOR)
+    assert new["Subject"] == f"[Annule et remplace] {old['Subject']}"
+    assert new["In-Reply-To"] == old["Message-ID"]
+    assert gateway.status(first).replaced_by == second
+    with pytest.raises(InputError) as refused:
+        gateway.linked.reprepare(one(gateway, first, "dmp").id, by="Mme Martin", reason="x")
+    assert [finding.code for finding in refused.value.findings] == ["LNK-REPLACED"]
+
+
 def test_another_doctor_gets_a_version_of_his_own(gateway: Gateway) -> None:
     value = json.loads(submission())
     value["recipients"].append({**value["recipients"][0], "role": "autre_professionnel", "rpps": "10000000001"})

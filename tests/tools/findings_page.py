@@ -226,7 +226,7 @@ def worded(found: dict[str, Row], words: Path) -> dict[str, Row]:
         row.advice = row.advice or [text]
     for code, said in tomllib.loads(words.read_text(encoding="utf-8"))["linked"].items():
         row = found.setdefault(code, Row(code))
-        row.severities, row.messages, row.advice = {"error"}, [said["message"]], [said["advice"]]
+        row.severities, row.messages, row.advice, row.sources = {"error"}, [said["message"]], [said["advice"]], []
     return receipts(found, words.with_name("receipts.toml"))
 
 
