@@ -15,6 +15,7 @@ from gateway.errors import PackageError
 from gateway.package import mail
 from gateway.package.retraction import Letter, retraction
 from gateway.package.types import MailContext
+from tests.unit import render_samples
 from tests.unit.package.samples import account, document
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -57,9 +58,24 @@ def test_each_reason_has_words_for_each_reader(reason: str, to_patient: bool) ->
     assert "20/11/2026" in text
     family = document().header.patient.birth_family.upper()
     assert (family in text) is (said["about"] and not to_patient)
-    clinical = [block for section in document().sections for block in section.blocks]
-    assert clinical
     assert "{" not in text
+
+
+def test_nothing_clinical_is_told() -> None:
+    whole = render_samples.assessment()
+    spans = [span.text for part in whole.walk() for block in part.blocks for span in _spans(block)]
+    assert len(spans) > 5
+    package = retraction(whole.header, LETTER, account=account(), now=NOW, ids=SeededRandomness("x"))
+    read = message_from_bytes(package.part("message").data, policy=policy.default)
+    assert isinstance(read, EmailMessage)
+    text = f"{read['Subject']} {' '.join(read.get_content().split())}"
+    assert [span for span in spans if len(span) > 12 and span in text] == []
+
+
+def _spans(block: Any) -> list[Any]:
+    if hasattr(block, "span"):
+        return [block.span]
+    return list(getattr(block, "items", ())) or [cell for row in getattr(block, "rows", ()) for cell in row]
 
 
 def test_to_a_patient_who_may_not_answer() -> None:
