@@ -12,7 +12,7 @@ from gateway import wording
 from tests.unit.channels.test_mssante import ROWS
 
 REASON = re.compile(r"(?:MSS|DMP)-[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*")
-SILENT = {"MSS-250"}
+SILENT = {"MSS-250", "MSS-READY"}
 
 
 def written_in(root: Path) -> set[str]:
