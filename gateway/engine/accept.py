@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from gateway import terminology
-from gateway.engine import plan, stored
+from gateway.engine import facts, plan, stored
 from gateway.errors import ConflictError
 from gateway.records.history import EpisodeHistory, PastEpisode, SentDocument
 from gateway.records.submission import canonical
@@ -94,6 +94,7 @@ def request(prepared: Prepared) -> AcceptRequest:
         supersedes=prepared.supersedes,
         unique_id=header.id,
         guard=stored.guard(submission, prepared.hold),
+        facts=facts.of(submission, prepared.findings),
     )
 
 

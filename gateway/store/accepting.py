@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import ConflictError
-from gateway.store import identity, journal, mail_keys, payload, stops, succession
+from gateway.store import freezing, identity, journal, mail_keys, payload, stops, succession
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
 from gateway.store.core import GATEWAY, Core, Work
 from gateway.store.database import Transaction
@@ -140,6 +140,7 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
         **common,
     )
     work.tx.many("artifact_insert", (_artifact(sealed.id, artifact) for artifact in sealed.artifacts.values()))
+    frozen = freezing.accepted(work, sealed.id, request.account, request.patient, request.facts)
     work.note(
         "document_accepted",
         document=sealed.id,
@@ -150,6 +151,7 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
         findings=[journal.code(finding) for finding in request.findings] or None,
         key_id=core.vault.key_id,
         repeat_of=repeat,
+        facts_sha256=frozen,
         **common,
     )
     for delivery, planned, manifest in sealed.deliveries:
@@ -191,11 +193,11 @@ def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
     """Put a delivery in the table and in the journal. `held`: a reason to hold what would be prepared."""
     planned = new.planned
     state, reason = planned.state, None if planned.reason is None else journal.code(planned.reason)
+    if planned.purpose == "document":
+        held = stops.reason_for(work.tx, new.document) or held
     keys = mail_keys.columns(work.core.vault, planned.keys)
     if (pair := mail_keys.pair_hold(work.tx, new.account, new.document, keys["recipient_mac"])) is not None:
         held = held or pair["reason"]
-    if planned.purpose == "document":
-        held = stops.reason_for(work.tx, new.document) or held
     if held and state is Transport.PREPARED:
         state, reason = Transport.HELD, held
     waits = state is Transport.PREPARED and succession.must_wait(work, planned)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from gateway.store.checkpoint import SignedNote
 from gateway.store.dmp_acts import DmpStore
+from gateway.store.facts import FactStore
 from gateway.store.linked import LinkStore
 from gateway.store.received import ReceiptStore
 from gateway.store.requests import (
@@ -167,7 +168,7 @@ class Pause:
     since: datetime
 
 
-class Store(DmpStore, LinkStore, PatientStore, ReceiptStore, Protocol):
+class Store(DmpStore, FactStore, LinkStore, PatientStore, ReceiptStore, Protocol):
     """Documents, deliveries and the journal. Every change and its journal record commit together.
 
     Any process may use a store of its own on the same database. Methods raise StoreError when the database cannot

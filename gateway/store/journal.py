@@ -24,9 +24,9 @@ GENESIS = bytes(32)
 FIELDS = frozenset(
     {
         "account", "artifacts", "at", "attempt", "by", "channel", "content_sha256", "date", "deliveries", "delivery",
-        "destination", "document", "due_at", "epoch", "event", "evidence_sha256", "fence", "findings", "handed_at",
-        "host", "key_id", "kind", "mapping_pack", "means", "note_mac", "patient", "priority", "purpose", "reason",
-        "receipt", "reference", "repeat_of", "replaces", "role", "root", "seq", "shard", "size", "state",
+        "destination", "document", "due_at", "epoch", "event", "evidence_sha256", "facts_sha256", "fence", "findings",
+        "handed_at", "host", "key_id", "kind", "mapping_pack", "means", "note_mac", "patient", "priority", "purpose",
+        "reason", "receipt", "reference", "repeat_of", "replaces", "role", "root", "seq", "shard", "size", "state",
         "succeeded_by", "succeeds", "text", "type", "v", "verdict", "worker",
     }
 )  # fmt: skip

@@ -205,4 +205,5 @@ def erase(core: Core, document_id: str, by: str) -> None:
                 )
         if work.tx.run("document_erase", id=document_id, at=work.ms):
             work.tx.run("artifacts_erase", document_id=document_id)
+            work.tx.run("fact_due_delete", document_id=document_id)
             work.note("document_erased", document=document_id, by=by)

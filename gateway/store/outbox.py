@@ -11,6 +11,7 @@ from gateway.store import (
     accepting,
     claiming,
     dmp_acting,
+    freezing,
     identity,
     journal,
     linking,
@@ -40,6 +41,7 @@ from gateway.store.base import (
 from gateway.store.checkpoint import SignedNote
 from gateway.store.core import GATEWAY, Core, Work
 from gateway.store.dmp_acts import DmpAccess, DmpChange
+from gateway.store.facts import EpisodeFacts, NewFacts
 from gateway.store.linked import Link, Withdrawal
 from gateway.store.outbox_receipts import ReceiptOutbox
 from gateway.store.snapshot import Snapshot
@@ -209,6 +211,18 @@ class Outbox(ReceiptOutbox):
     def change(self, change: DmpChange) -> str:
         """See DmpStore."""
         return dmp_acting.change(self.core, change)
+
+    def facts(self, account: str | None = None, *, episode: str | None = None) -> list[EpisodeFacts]:
+        """See FactStore."""
+        return freezing.listing(self.core, account, episode)
+
+    def without_facts(self) -> list[str]:
+        """See FactStore."""
+        return freezing.missing(self.core)
+
+    def freeze(self, document_id: str, patient: str, facts_of: NewFacts) -> None:
+        """See FactStore."""
+        freezing.freeze(self.core, document_id, patient, facts_of)
 
     def erase(self, document_id: str, *, by: str) -> None:
         """See Store."""

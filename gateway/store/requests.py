@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from gateway.store.states import Transport
 
 if TYPE_CHECKING:
+    from gateway.store.facts import NewFacts
     from gateway.store.received import MailKeys
 
 Destination = Literal["medecin_traitant", "professional", "patient", "dmp", "hand", "post", "sip"]
@@ -74,7 +75,7 @@ class AcceptRequest:
     `key` is the caller's idempotency key (the content's hash stands in for it), `content_sha256` the hex SHA-256 of
     the canonical submission, `patient` whatever identifies the patient in this account (matricule and OID, or a
     local number): it is stored as a keyed pseudonym only. `findings` are codes. `unique_id` is the CDA's identifier.
-    `replaces` is the earlier version, `supersedes` those of its deliveries that never left.
+    `replaces` is the earlier version, `supersedes` those of its deliveries that never left. `facts` outlive the bytes.
     """
 
     account: str
@@ -93,6 +94,7 @@ class AcceptRequest:
     supersedes: tuple[str, ...] = ()
     unique_id: str | None = None
     guard: Guard | None = None
+    facts: NewFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class Vault:
         self._keys = _derive(master, b"idempotency")
         self._identity = _derive(master, b"identity")
         self._mail = _derive(master, b"mail")
+        self._facts = _derive(master, b"facts")
 
     @classmethod
     def load(cls, path: Path, ids: Randomness) -> Vault:
@@ -89,6 +90,18 @@ class Vault:
     def pseudonym(self, account: str, patient: str) -> str:
         """Stable name of a patient inside one account, meaningless without the master key (128 bits, hex)."""
         return _mac(self._pseudonyms, account, patient).hex()[:32]
+
+    def episode_name(self, account: str, patient: str, episode: str) -> str:
+        """Stable name of a care episode of one patient, like `pseudonym`."""
+        return _mac(self._pseudonyms, "episode", account, patient, episode).hex()[:32]
+
+    def person_name(self, rpps: str) -> str:
+        """Stable name of a professional, the same in every account."""
+        return _mac(self._pseudonyms, "professional", "", rpps).hex()[:32]
+
+    def fact_key(self, document: str) -> DocumentKey:
+        """What seals the facts of a document: a key of the store, which erasing the document leaves."""
+        return DocumentKey(self._facts, document, self.key_id, self._ids)
 
     def key_mac(self, account: str, key: str) -> bytes:
         """What stands for a caller's idempotency key, which may be a file name with the patient's in it."""

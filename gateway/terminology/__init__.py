@@ -174,6 +174,10 @@ class Terminology:
             raise tables.missing(f"libellé « {list_name}.{value} »")
         return found
 
+    def is_listed(self, list_name: str, value: str) -> bool:
+        """Whether a value is one of an open list, and no words of somebody's own."""
+        return value in self._labels.get(list_name, {})
+
     def wording(self, list_name: str, value: str) -> str:
         """French words for a value of an open list; what is not listed stays as written, underscores opened."""
         found = self._labels.get(list_name, {}).get(value)

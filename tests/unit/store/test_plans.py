@@ -11,11 +11,23 @@ import pytest
 from gateway.store.database import statements
 from tests.unit.store import kit
 
-GROWS = {"artifact", "attempt", "delivery", "document", "journal", "note", "receipt", "received_mail", "trace"}
+GROWS = {
+    "artifact",
+    "attempt",
+    "delivery",
+    "document",
+    "episode_fact",
+    "journal",
+    "note",
+    "receipt",
+    "received_mail",
+    "trace",
+}
 """Tables with a row or more for each document, for ever."""
 
 WHOLE = {
     "delivery_states": "an audit compares every delivery with the journal",
+    "facts_list": "indicators count every document",
     "deliveries_unsent": "once, when a backup was restored",
 }
 """Statements that read a whole table on purpose, and why."""

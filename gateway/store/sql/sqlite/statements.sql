@@ -341,3 +341,33 @@ WHERE document.id = :document
 SELECT delivery.* FROM delivery JOIN document ON document.id = delivery.document_id
 WHERE document.account = :account AND document.patient = :patient
 ORDER BY delivery.created_at, delivery.id
+
+-- name: fact_insert
+INSERT INTO episode_fact (document_id, account, patient, episode, author, sealed)
+VALUES (:document_id, :account, :patient, :episode, :author, :sealed)
+
+-- name: fact_get
+SELECT document_id FROM episode_fact WHERE document_id = :document_id
+
+-- name: facts_list
+SELECT episode_fact.*, document.accepted_at, document.erased_at, document.withdrawn_at,
+       (SELECT min(later.id) FROM document AS later WHERE later.replaces = document.id) AS replaced_by
+FROM episode_fact JOIN document ON document.id = episode_fact.document_id
+WHERE :account IS NULL OR episode_fact.account = :account
+ORDER BY document.accepted_at, document.id
+
+-- name: facts_of_episode
+SELECT episode_fact.*, document.accepted_at, document.erased_at, document.withdrawn_at,
+       (SELECT min(later.id) FROM document AS later WHERE later.replaces = document.id) AS replaced_by
+FROM episode_fact JOIN document ON document.id = episode_fact.document_id
+WHERE episode_fact.account = :account AND episode_fact.episode = :episode
+ORDER BY document.accepted_at, document.id
+
+-- name: fact_due_insert
+INSERT INTO fact_due (document_id) VALUES (:document_id)
+
+-- name: fact_due_list
+SELECT document_id FROM fact_due ORDER BY document_id
+
+-- name: fact_due_delete
+DELETE FROM fact_due WHERE document_id = :document_id
