@@ -142,7 +142,8 @@ WHERE id = :id AND withdrawn_at IS NULL
 -- name: withdrawal_open
 SELECT count(*) AS number FROM delivery
 WHERE document_id = :id AND (
-  (purpose = 'document' AND state IN ('sending', 'transmitting', 'in_doubt'))
+  (purpose = 'document' AND state IN (
+    'prepared', 'retry', 'waiting_for_session', 'held', 'sending', 'transmitting', 'in_doubt'))
   OR (purpose <> 'document' AND state NOT IN ('sent', 'handed_over', 'cancelled', 'superseded'))
   OR (purpose <> 'document' AND state = 'sent' AND receipt = 'refused'))
 
@@ -371,3 +372,32 @@ SELECT document_id FROM fact_due ORDER BY document_id
 
 -- name: fact_due_delete
 DELETE FROM fact_due WHERE document_id = :document_id
+
+-- name: deliveries_page
+SELECT delivery.*, document.patient FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE (:accounts IS NULL OR delivery.account IN (SELECT value FROM json_each(:accounts)))
+  AND (:states IS NULL OR delivery.state IN (SELECT value FROM json_each(:states)))
+  AND (:receipts IS NULL OR delivery.receipt IN (SELECT value FROM json_each(:receipts)))
+  AND (:destination IS NULL OR delivery.destination = :destination)
+  AND (:reference IS NULL OR :reference IN (delivery.id, delivery.document_id, delivery.reference)
+       OR delivery.document_id IN (SELECT named.id FROM document AS named WHERE named.unique_id = :reference))
+  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead', 'impossible')
+       OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
+  AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
+  AND (delivery.created_at < :before OR delivery.id < :before_id)
+ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
+
+-- name: deliveries_page_of_patient
+SELECT delivery.*, document.patient FROM document CROSS JOIN delivery
+WHERE document.account IN (SELECT value FROM json_each(:accounts)) AND document.patient = :patient
+  AND delivery.document_id = document.id
+  AND (:states IS NULL OR delivery.state IN (SELECT value FROM json_each(:states)))
+  AND (:receipts IS NULL OR delivery.receipt IN (SELECT value FROM json_each(:receipts)))
+  AND (:destination IS NULL OR delivery.destination = :destination)
+  AND (:reference IS NULL OR :reference IN (delivery.id, delivery.document_id, delivery.reference)
+       OR document.unique_id = :reference)
+  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead', 'impossible')
+       OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
+  AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
+  AND (delivery.created_at < :before OR delivery.id < :before_id)
+ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
