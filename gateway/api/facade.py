@@ -35,6 +35,7 @@ from gateway.views import (
 )
 
 if TYPE_CHECKING:
+    from gateway.api.browse import Browse
     from gateway.api.dmp import DmpOffice
     from gateway.api.ins import InsOffice
     from gateway.api.journal import Journal
@@ -181,6 +182,13 @@ class Gateway(Machinery):
         from gateway.api.ins import InsOffice
 
         return InsOffice(self)
+
+    @cached_property
+    def browse(self) -> Browse:
+        """Deliveries page by page, and the trace that reading leaves."""
+        from gateway.api.browse import Browse
+
+        return Browse(self)
 
     @cached_property
     def mail(self) -> Mail:

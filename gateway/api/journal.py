@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gateway.api.machinery import Machinery
     from gateway.audit.lookup import Found
     from gateway.audit.report import Report
+    from gateway.audit.verify import Progress
 
 
 class Journal:
@@ -21,16 +22,22 @@ class Journal:
         self._machinery = machinery
 
     def verify(
-        self, *, public_key: Path | None = None, checkpoint: Path | None = None, tsa: Path | None = None
+        self,
+        *,
+        public_key: Path | None = None,
+        checkpoint: Path | None = None,
+        tsa: Path | None = None,
+        progress: Progress | None = None,
     ) -> Report:
         """Recompute chain, tree and signatures, and compare every delivery with its last record.
 
         `public_key` and `checkpoint` are the verifier's own files, `tsa` the roots of the time-stamping authorities
-        that he trusts (PEM); the result says what could be excluded.
+        that he trusts (PEM); the result says what could be excluded. `progress` is told (records read, records).
         """
         from gateway.audit.verify import verify_store
 
-        return verify_store(self._machinery.store, public_key=public_key, checkpoint=checkpoint, tsa=tsa)
+        store = self._machinery.store
+        return verify_store(store, public_key=public_key, checkpoint=checkpoint, tsa=tsa, progress=progress)
 
     def export(self) -> Iterator[str]:
         """The journal as JSON lines with public key, checkpoints and anchors: ids, hashes, codes and times only."""
@@ -38,11 +45,11 @@ class Journal:
 
         return export(self._machinery.store)
 
-    def prove(self, delivery_id: str) -> dict[str, Any]:
+    def prove(self, delivery_id: str, progress: Progress | None = None) -> dict[str, Any]:
         """Proof of what was journalled of a delivery, checked with the public key alone. Raises NotFoundError."""
         from gateway.audit.prove import prove_delivery
 
-        return prove_delivery(self._machinery.store, delivery_id)
+        return prove_delivery(self._machinery.store, delivery_id, progress)
 
     def disclose(self, document_id: str) -> dict[str, Any]:
         """Proof of what was journalled of the patient of this document, and of nobody else. Raises NotFoundError."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from gateway.audit.verify import TOLD_EVERY, Progress
 from gateway.errors import NotFoundError, StoreError
 from gateway.findings import Finding, error
 from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier
@@ -28,12 +29,12 @@ _ABOUT = "patient"
 Record = dict[str, Any]
 
 
-def prove_delivery(store: Store, delivery_id: str) -> dict[str, Any]:
+def prove_delivery(store: Store, delivery_id: str, progress: Progress | None = None) -> dict[str, Any]:
     """Proof of every record that a delivery has now, against a checkpoint signed for it. JSON-ready.
 
     Raises NotFoundError (DLV-404), StoreError (JRN-110: the journal does not lead to its own checkpoint).
     """
-    note, records = _prove(store, lambda entry: entry.delivery == delivery_id)
+    note, records = _prove(store, lambda entry: entry.delivery == delivery_id, progress)
     if not records:
         raise NotFoundError("DLV-404", f"Aucun envoi {delivery_id}.", "Voir `kine-gateway queue list`.")
     return {"format": PROOF, "delivery": delivery_id, "checkpoint": note, "records": records}
@@ -77,7 +78,7 @@ def _digest(salt: str, person: str) -> str:
     return sha256(f"{salt}|{person}".encode()).hexdigest()
 
 
-def _prove(store: Store, wanted: Callable[[Entry], bool]) -> tuple[str, list[Record]]:
+def _prove(store: Store, wanted: Callable[[Entry], bool], progress: Progress | None = None) -> tuple[str, list[Record]]:
     """A checkpoint signed now, and the wanted records below it with their paths."""
     store.checkpoint()
     snapshot = store.snapshot()
@@ -87,6 +88,8 @@ def _prove(store: Store, wanted: Callable[[Entry], bool]) -> tuple[str, list[Rec
     for entry in snapshot.records():
         if entry.seq == checkpoint.size:
             break
+        if progress is not None and entry.seq % TOLD_EVERY == 0:
+            progress(entry.seq, checkpoint.size)
         leaves.append(leaf_hash(entry.record))
         if wanted(entry):
             found[entry.seq] = entry.record

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,10 @@ from gateway.store.merkle import HASH_BYTES, Frontier, leaf_hash
 if TYPE_CHECKING:
     from gateway.store.base import Store
 
+Progress = Callable[[int, int], None]
 MAX_FINDINGS = 1000
+TOLD_EVERY = 1000
+"""Records between two words about the progress."""
 _HASH_AT = len(RECORD_PREFIX)
 _RECORD_AT = _HASH_AT + 2 * HASH_BYTES + len(RECORD_MIDDLE)
 
@@ -163,10 +166,16 @@ HELD = "/checkpoint"
 
 
 def verify_store(
-    store: Store, *, public_key: Path | None = None, checkpoint: Path | None = None, tsa: Path | None = None
+    store: Store,
+    *,
+    public_key: Path | None = None,
+    checkpoint: Path | None = None,
+    tsa: Path | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Verify the journal in place. `public_key` and `checkpoint` are the verifier's own files, kept from earlier, `tsa`
-    the roots (PEM) of the time-stamping authorities that he trusts.
+    the roots (PEM) of the time-stamping authorities that he trusts; `progress` is told how many records of how many
+    were read, now and then.
 
     Raises InputError (JRN-107) when one of these files cannot be used.
     """
@@ -177,6 +186,8 @@ def verify_store(
     for number, (text, token) in enumerate(snapshot.tokens):
         audit.stamp(text, token, f"/anchors/{number}")
     for entry in snapshot.records():
+        if progress is not None and entry.seq % TOLD_EVERY == 0:
+            progress(entry.seq, snapshot.size)
         value = audit.feed(entry.record, entry.hash)
         if value.get("delivery") != entry.delivery:
             audit.say("JRN-108", f"/records/{entry.seq}", "Enregistrement classé sous un autre envoi que le sien.")

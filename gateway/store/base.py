@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from gateway.store.browsing_types import BrowseStore
 from gateway.store.checkpoint import SignedNote
 from gateway.store.dmp_acts import DmpStore
 from gateway.store.facts import FactStore
@@ -168,7 +169,7 @@ class Pause:
     since: datetime
 
 
-class Store(DmpStore, FactStore, LinkStore, PatientStore, ReceiptStore, Protocol):
+class Store(BrowseStore, DmpStore, FactStore, LinkStore, PatientStore, ReceiptStore, Protocol):
     """Documents, deliveries and the journal. Every change and its journal record commit together.
 
     Any process may use a store of its own on the same database. Methods raise StoreError when the database cannot

@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.errors import StoreError
 from gateway.store import (
     accepting,
+    browsing,
     claiming,
     dmp_acting,
     freezing,
@@ -38,6 +39,7 @@ from gateway.store.base import (
     Result,
     Wanted,
 )
+from gateway.store.browsing_types import Consulted, Listed, PageFilter
 from gateway.store.checkpoint import SignedNote
 from gateway.store.core import GATEWAY, Core, Work
 from gateway.store.dmp_acts import DmpAccess, DmpChange
@@ -179,6 +181,14 @@ class Outbox(ReceiptOutbox):
     def deliveries(self, wanted: Filter = ANY) -> list[DeliveryRow]:
         """See Store."""
         return reading.deliveries(self.core, wanted)
+
+    def page(self, wanted: PageFilter) -> list[Listed]:
+        """See BrowseStore."""
+        return browsing.page(self.core, wanted)
+
+    def note_consulted(self, consulted: Consulted) -> None:
+        """See BrowseStore."""
+        browsing.note_consulted(self.core, consulted)
 
     def counts(self) -> list[Count]:
         """See Store."""
