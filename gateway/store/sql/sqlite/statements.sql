@@ -56,9 +56,11 @@ DELETE FROM artifact WHERE document_id = :document_id
 
 -- name: delivery_insert
 INSERT INTO delivery (id, document_id, account, destination, role, channel, priority, state, receipt, reason, actor,
-                      created_at, changed_at, due_at, manifest, waits_for, needs_it, succeeds, purpose)
+                      created_at, changed_at, due_at, manifest, waits_for, needs_it, succeeds, purpose,
+                      message_mac, envid_mac, recipient_mac)
 VALUES (:id, :document_id, :account, :destination, :role, :channel, :priority, :state, :receipt, :reason, :actor,
-        :at, :at, :due_at, :manifest, :waits_for, :needs_it, :succeeds, :purpose)
+        :at, :at, :due_at, :manifest, :waits_for, :needs_it, :succeeds, :purpose,
+        :message_mac, :envid_mac, :recipient_mac)
 
 -- name: delivery_get
 SELECT * FROM delivery WHERE id = :id
@@ -75,7 +77,8 @@ WHERE (:account IS NULL OR account = :account)
 ORDER BY created_at DESC, rowid DESC LIMIT :limit
 
 -- name: delivery_counts
-SELECT account, channel, state, count(*) AS number, min(created_at) AS oldest FROM delivery
+SELECT account, channel, state, count(*) AS number, min(created_at) AS oldest FROM delivery WHERE state IN (
+  'prepared', 'sending', 'transmitting', 'retry', 'in_doubt', 'held', 'waiting_for_session')
 GROUP BY account, channel, state ORDER BY account, channel, state
 
 -- name: delivery_lanes
@@ -139,7 +142,8 @@ WHERE id = :id AND withdrawn_at IS NULL
 -- name: withdrawal_open
 SELECT count(*) AS number FROM delivery
 WHERE document_id = :id AND (
-  (purpose = 'document' AND state IN ('sending', 'transmitting', 'in_doubt'))
+  (purpose = 'document' AND state IN (
+    'prepared', 'retry', 'waiting_for_session', 'held', 'sending', 'transmitting', 'in_doubt'))
   OR (purpose <> 'document' AND state NOT IN ('sent', 'handed_over', 'cancelled', 'superseded'))
   OR (purpose <> 'document' AND state = 'sent' AND receipt = 'refused'))
 
@@ -147,7 +151,39 @@ WHERE document_id = :id AND (
 UPDATE document SET withdrawal_ended_at = :now WHERE id = :id AND withdrawal_ended_at IS NULL
 
 -- name: delivery_receipt
-UPDATE delivery SET receipt = :receipt WHERE id = :id
+UPDATE delivery SET receipt = :receipt, receipt_reason = :reason, alerted_at = :alerted_at,
+                    awaited_until = :awaited_until, replies = :replies
+WHERE id = :id
+
+-- name: delivery_await
+UPDATE delivery SET awaited_until = :until WHERE id = :id
+
+-- name: delivery_closed
+UPDATE delivery SET awaited_until = NULL, alerted_at = NULL WHERE id = :id
+
+-- name: delivery_keyed
+UPDATE delivery SET message_mac = :message_mac, envid_mac = :envid_mac, recipient_mac = :recipient_mac WHERE id = :id
+
+-- name: delivery_by_message
+SELECT * FROM delivery WHERE account = :account AND message_mac = :mac LIMIT 1
+
+-- name: delivery_by_envelope
+SELECT * FROM delivery WHERE account = :account AND envid_mac = :mac LIMIT 1
+
+-- name: deliveries_unkeyed
+SELECT id FROM delivery
+WHERE channel = 'mssante' AND manifest IS NOT NULL AND message_mac IS NULL
+ORDER BY id LIMIT :limit
+
+-- name: deliveries_overdue
+SELECT * FROM delivery
+WHERE awaited_until <= :now AND (:account IS NULL OR account = :account)
+ORDER BY awaited_until
+
+-- name: deliveries_of_pair
+SELECT delivery.* FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE document.account = :account AND document.patient = :patient AND delivery.recipient_mac = :recipient_mac
+ORDER BY delivery.created_at, delivery.id
 
 -- name: deliveries_leased
 SELECT * FROM delivery
@@ -155,10 +191,13 @@ WHERE lease_until IS NOT NULL AND (:account IS NULL OR account = :account) AND (
 
 -- name: deliveries_ahead_of_time
 UPDATE delivery SET due_at = :now, changed_at = :now
-WHERE due_at IS NOT NULL AND changed_at > :limit AND state IN ('prepared', 'retry', 'in_doubt')
+WHERE due_at IS NOT NULL AND changed_at > :limit AND state IN ('prepared', 'retry', 'in_doubt') AND state IN (
+  'prepared', 'sending', 'transmitting', 'retry', 'in_doubt', 'held', 'waiting_for_session')
 
 -- name: deliveries_waiting_for_session
-SELECT * FROM delivery WHERE state = 'waiting_for_session' AND account = :account AND channel = :channel
+SELECT * FROM delivery
+WHERE account = :account AND channel = :channel AND state = 'waiting_for_session' AND state IN (
+  'prepared', 'sending', 'transmitting', 'retry', 'in_doubt', 'held', 'waiting_for_session')
 
 -- name: deliveries_unsent
 SELECT * FROM delivery
@@ -225,8 +264,146 @@ SELECT seq, record, hash, delivery FROM journal WHERE shard = :shard AND seq > :
 -- name: journal_of_delivery
 SELECT record FROM journal WHERE delivery = :delivery ORDER BY shard, seq
 
+-- name: documents_touched
+SELECT DISTINCT delivery.document_id FROM journal JOIN delivery ON delivery.id = journal.delivery
+WHERE journal.shard = :shard AND journal.seq >= :after AND journal.delivery IS NOT NULL
+
+-- name: deliveries_moved
+SELECT * FROM delivery
+WHERE id IN (SELECT delivery FROM journal WHERE shard = :shard AND seq >= :after AND seq < :upto)
+  AND (:account IS NULL OR account = :account)
+ORDER BY changed_at, id
+
 -- name: delivery_states
 SELECT id, state, receipt FROM delivery ORDER BY id
 
 -- name: journal_last
 SELECT record FROM journal WHERE shard = :shard ORDER BY seq DESC LIMIT 1
+
+-- name: cursor_get
+SELECT uidvalidity, uid FROM mail_cursor WHERE account = :account AND folder = :folder
+
+-- name: cursor_seen
+SELECT MAX(seen_at) AS at FROM received_mail
+WHERE account = :account AND folder = :folder AND uidvalidity = :uidvalidity
+
+-- name: cursor_put
+INSERT INTO mail_cursor (account, folder, uidvalidity, uid) VALUES (:account, :folder, :uidvalidity, :uid)
+ON CONFLICT (account, folder) DO UPDATE SET uidvalidity = excluded.uidvalidity, uid = excluded.uid
+
+-- name: received_get
+SELECT * FROM received_mail WHERE account = :account AND evidence = :evidence
+
+-- name: received_put
+INSERT INTO received_mail (account, evidence, seen_at, kind, verdict, reason, delivery_id, report_mac,
+                           folder, uidvalidity, uid)
+VALUES (:account, :evidence, :now, :kind, :verdict, :reason, :delivery_id, :report_mac, :folder, :uidvalidity, :uid)
+ON CONFLICT (account, evidence) DO UPDATE SET
+  seen_at = excluded.seen_at, verdict = excluded.verdict, reason = excluded.reason, delivery_id = excluded.delivery_id
+
+-- name: received_again
+SELECT 1 AS found FROM received_mail
+WHERE delivery_id = :delivery_id AND report_mac = :report_mac AND reason = :reason
+  AND verdict IN ('applied', 'noted')
+LIMIT 1
+
+-- name: received_of
+SELECT * FROM received_mail WHERE delivery_id = :delivery_id ORDER BY seen_at, evidence
+
+-- name: received_loose
+SELECT * FROM received_mail
+WHERE verdict IN ('unmatched', 'forged', 'wrong_recipient', 'ambiguous') AND (:account IS NULL OR account = :account)
+ORDER BY seen_at DESC, evidence LIMIT :limit
+
+-- name: pair_get
+SELECT * FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
+
+-- name: pair_put
+INSERT INTO pair_hold (account, patient, recipient_mac, delivery_id, reason, actor, since)
+VALUES (:account, :patient, :recipient_mac, :delivery_id, :reason, :actor, :now)
+ON CONFLICT DO NOTHING
+
+-- name: pair_delete
+DELETE FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
+
+-- name: pair_all
+SELECT account, delivery_id, reason, actor, since FROM pair_hold ORDER BY since, delivery_id
+
+-- name: patient_stop_put
+INSERT INTO patient_stop (account, patient, reason, actor, since) VALUES (:account, :patient, :reason, :actor, :now)
+ON CONFLICT (account, patient) DO UPDATE SET reason = excluded.reason, actor = excluded.actor
+
+-- name: patient_stop_delete
+DELETE FROM patient_stop WHERE account = :account AND patient = :patient
+
+-- name: patient_stops
+SELECT * FROM patient_stop ORDER BY since, account, patient
+
+-- name: patient_stop_of_document
+SELECT patient_stop.reason FROM patient_stop
+JOIN document ON document.account = patient_stop.account AND document.patient = patient_stop.patient
+WHERE document.id = :document
+
+-- name: deliveries_of_patient
+SELECT delivery.* FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE document.account = :account AND document.patient = :patient
+ORDER BY delivery.created_at, delivery.id
+
+-- name: fact_insert
+INSERT INTO episode_fact (document_id, account, patient, episode, author, sealed)
+VALUES (:document_id, :account, :patient, :episode, :author, :sealed)
+
+-- name: fact_get
+SELECT document_id FROM episode_fact WHERE document_id = :document_id
+
+-- name: facts_list
+SELECT episode_fact.*, document.accepted_at, document.erased_at, document.withdrawn_at,
+       (SELECT min(later.id) FROM document AS later WHERE later.replaces = document.id) AS replaced_by
+FROM episode_fact JOIN document ON document.id = episode_fact.document_id
+WHERE :account IS NULL OR episode_fact.account = :account
+ORDER BY document.accepted_at, document.id
+
+-- name: facts_of_episode
+SELECT episode_fact.*, document.accepted_at, document.erased_at, document.withdrawn_at,
+       (SELECT min(later.id) FROM document AS later WHERE later.replaces = document.id) AS replaced_by
+FROM episode_fact JOIN document ON document.id = episode_fact.document_id
+WHERE episode_fact.account = :account AND episode_fact.episode = :episode
+ORDER BY document.accepted_at, document.id
+
+-- name: fact_due_insert
+INSERT INTO fact_due (document_id) VALUES (:document_id)
+
+-- name: fact_due_list
+SELECT document_id FROM fact_due ORDER BY document_id
+
+-- name: fact_due_delete
+DELETE FROM fact_due WHERE document_id = :document_id
+
+-- name: deliveries_page
+SELECT delivery.*, document.patient FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE (:accounts IS NULL OR delivery.account IN (SELECT value FROM json_each(:accounts)))
+  AND (:states IS NULL OR delivery.state IN (SELECT value FROM json_each(:states)))
+  AND (:receipts IS NULL OR delivery.receipt IN (SELECT value FROM json_each(:receipts)))
+  AND (:destination IS NULL OR delivery.destination = :destination)
+  AND (:reference IS NULL OR :reference IN (delivery.id, delivery.document_id, delivery.reference)
+       OR delivery.document_id IN (SELECT named.id FROM document AS named WHERE named.unique_id = :reference))
+  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead', 'impossible')
+       OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
+  AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
+  AND (delivery.created_at < :before OR delivery.id < :before_id)
+ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
+
+-- name: deliveries_page_of_patient
+SELECT delivery.*, document.patient FROM document CROSS JOIN delivery
+WHERE document.account IN (SELECT value FROM json_each(:accounts)) AND document.patient = :patient
+  AND delivery.document_id = document.id
+  AND (:states IS NULL OR delivery.state IN (SELECT value FROM json_each(:states)))
+  AND (:receipts IS NULL OR delivery.receipt IN (SELECT value FROM json_each(:receipts)))
+  AND (:destination IS NULL OR delivery.destination = :destination)
+  AND (:reference IS NULL OR :reference IN (delivery.id, delivery.document_id, delivery.reference)
+       OR document.unique_id = :reference)
+  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead', 'impossible')
+       OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
+  AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
+  AND (delivery.created_at < :before OR delivery.id < :before_id)
+ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
