@@ -160,6 +160,33 @@ def test_the_directory_decides_whose_box_it_is(gateway: Gateway, monkeypatch: py
     assert found.link is not None
 
 
+def test_the_directory_is_asked_for_the_present_address(
+    practice: Practice, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gateway.channels.annuaire.model import Box, BoxKind, Choice, Recheck, State, Verdict
+
+    asked = []
+
+    class Directory:
+        def recheck(self, *about: Any, since: Any = None) -> Recheck:
+            asked.append(about)
+            box = Box(DOCTOR, BoxKind.PERSONAL)
+            return Recheck(State.CHANGED, "Une autre boîte est publiée.", Choice(Verdict.ONE, "ANN-1", "", (box,)))
+
+    monkeypatch.setattr(Linked, "_directory", lambda _: Directory())
+    document = gateway.submit(submission()).document_id
+    gateway.deliver_due()
+    old = one(gateway, document)
+    found = gateway.linked.suggestion(old.id)
+    assert found is not None
+    assert (found.state, found.addresses) == ("changed", (DOCTOR,))
+    assert found.command.startswith(f"kine-gateway queue readdress {old.id} --to {DOCTOR} ")
+    assert [about[:2] for about in asked] == [(case(BILAN)["recipients"][0]["rpps"], GONE)]
+    assert one(gateway, document) == old  # nothing is readdressed by itself
+    assert gateway.linked.suggestion(one(gateway, document, "dmp").id) is None
+    assert len(asked) == 1
+
+
 def test_what_was_sent_or_is_in_doubt_is_not_sent_elsewhere(practice: Practice, gateway: Gateway) -> None:
     sent = gateway.submit(submission(DOCTOR)).document_id
     gateway.deliver_due()
