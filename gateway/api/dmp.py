@@ -242,7 +242,13 @@ class DmpOffice:
         from gateway.pipeline import SOFTWARE
 
         gateway = self._gateway
-        link = DmpLink(self._settings, clock=gateway.clock, ids=gateway.randomness, software=SOFTWARE)
+        link = DmpLink(
+            self._settings,
+            clock=gateway.clock,
+            ids=gateway.randomness,
+            software=SOFTWARE,
+            recorder=gateway.recorder,
+        )
         try:
             yield link
         finally:

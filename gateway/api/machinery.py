@@ -16,6 +16,7 @@ from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Setti
 if TYPE_CHECKING:
     from gateway.api.directory import DirectoryFace
     from gateway.channels.outcome import Channel
+    from gateway.channels.recording import Recorder
     from gateway.channels.tokens import TokenSource
     from gateway.engine.background import Background
     from gateway.engine.events import DeliveryEvent, Subscriber
@@ -44,6 +45,7 @@ class Machinery:
         self.randomness: Randomness = randomness or SystemRandomness()
         self._subscribers: list[Subscriber] = []
         self._running: tuple[asyncio.AbstractEventLoop, Worker] | None = None
+        self.recorder: Recorder | None = None
 
     def close(self) -> None:
         """Sign a last checkpoint of the journal and let go of the store."""
@@ -115,7 +117,7 @@ class Machinery:
         """What every channel is given."""
         from gateway.engine.ways import Wiring
 
-        return Wiring(self.clock, self.randomness, self.world.trust, self.token_source, self.trace_log)
+        return Wiring(self.clock, self.randomness, self.world.trust, self.token_source, self.trace_log, self.recorder)
 
     def _account(self, submission: AnySubmission) -> AccountSettings | None:
         if self._settings is None:

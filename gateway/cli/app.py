@@ -14,11 +14,13 @@ from gateway.cli import (
     dmp,
     doctor,
     documents,
+    evidence,
     ins,
     inspect,
     journal,
     linked,
     mapping,
+    obligations,
     queue,
     queue_receipts,
     receipts,
@@ -53,7 +55,9 @@ sandbox.register(app)
 demo.register(app)
 doctor.register(app)
 inspect.register(app)
+obligations.register(app)
 validate.register(app)
+evidence.register(app)
 app.add_typer(ins.app, name="ins")
 app.add_typer(dmp.app, name="dmp")
 app.add_typer(config.app, name="config")

@@ -12,6 +12,7 @@ from gateway.errors import ConfigError
 if TYPE_CHECKING:
     from gateway.channels.mssante.xoauth2 import Login
     from gateway.channels.outcome import Channel
+    from gateway.channels.recording import Recorder
     from gateway.channels.tokens import TokenSource
     from gateway.channels.trace import TraceSink
     from gateway.clock import Clock, Randomness
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What every channel of a gateway is given: time, chance, the trust space, who gives tokens, who keeps traces."""
+    """What every channel of a gateway is given: time, chance, the trust space, who gives tokens, who keeps traces.
+
+    `recorder` keeps the exact frames of the DMP's exchanges: for evidence on synthetic patients, never by default.
+    """
 
     clock: Clock
     ids: Randomness
     trust: TrustList | None = None
     tokens: TokenSource | None = None
     traces: TraceSink = discard
+    recorder: Recorder | None = None
 
     def tracer(self, account: AccountSettings, channel: str, host: str) -> Tracer:
         """What makes the traces of an account on a server."""
@@ -46,7 +51,9 @@ def open_way(settings: Settings, account_id: str, channel: str, wiring: Wiring) 
 
         tracer = wiring.tracer(account, "dmp", urlsplit(account.dmp.url).hostname or "")
         names = {"device": account.oid_root, "software": pipeline.SOFTWARE}
-        return DmpChannel(account.dmp, clock=wiring.clock, ids=wiring.ids, tracer=tracer, **names)
+        return DmpChannel(
+            account.dmp, clock=wiring.clock, ids=wiring.ids, tracer=tracer, recorder=wiring.recorder, **names
+        )
     if channel == "mssante" and account.smtp is not None and wiring.trust is not None:
         from gateway.channels.mssante import MssanteChannel
         from gateway.engine.mailboxes import self_copy

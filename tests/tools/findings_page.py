@@ -45,6 +45,7 @@ FAMILIES = {
     "SIG": "Signing keys",
     "MSS": "Delivery by MSSanté",
     "DMP": "Delivery to the DMP",
+    "EVD": "Evidence for homologation",
     "TLS": "Certificates and TLS of a connection",
     "TOK": "Access tokens and sessions",
     "TRC": "Traces",

@@ -9,6 +9,7 @@ from gateway.channels.dmp.link import DmpLink, Envelope, Ready
 from gateway.channels.dmp.reader import DmpReader
 from gateway.channels.dmp.updates import Updates
 from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
+from gateway.channels.recording import Recorder
 from gateway.channels.trace import Tracer
 from gateway.clock import Clock, Randomness
 from gateway.package import dmp as dmp_package
@@ -40,8 +41,9 @@ class DmpChannel:
         ids: Randomness,
         software: str = "kine-gateway 0",
         tracer: Tracer | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        self.link = DmpLink(settings, clock=clock, ids=ids, software=software, tracer=tracer)
+        self.link = DmpLink(settings, clock=clock, ids=ids, software=software, tracer=tracer, recorder=recorder)
         self._existence = ExistenceTest(self.link, device)
         self._reader = DmpReader(self.link)
         self._updates = Updates(self.link)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.channels.dmp.answers import MAX_ANSWER
 from gateway.channels.dmp.multipart import MultipartReader
+from gateway.channels.recording import Recorder, Tape
+from gateway.clock import Clock, SystemClock
 from gateway.package.mtom import HttpBody
 
 if TYPE_CHECKING:
@@ -38,11 +40,22 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """Posts SOAP requests. Raises what httpx2 raises; `Exchange.sent` says whether anything had left."""
+    """Posts SOAP requests. Raises what httpx2 raises; `Exchange.sent` says whether anything had left.
 
-    def __init__(self, context: ssl.SSLContext, timeout: float) -> None:
+    `recorder` takes the exact frames of every exchange, timed by `clock`.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        timeout: float,
+        recorder: Recorder | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._context = context
         self._timeout = timeout
+        self._recorder = recorder
+        self._clock = clock or SystemClock()
         self._client: httpx2.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -69,29 +82,41 @@ class HttpClient:
         With `large` a multipart answer is taken apart as it arrives, each attached part up to so many bytes. Raises
         AnswerError when it cannot be.
         """
+        if self._recorder is None:
+            return await self._post(url, body, exchange, large, None)
+        tape, fault = Tape(self._clock, url), ""
+        try:
+            return await self._post(url, body, exchange, large, tape)
+        except BaseException as broken:
+            fault = type(broken).__name__
+            raise
+        finally:
+            self._recorder(tape.frames(fault))
+
+    async def _post(
+        self, url: str, body: HttpBody, exchange: Exchange, large: int | None, tape: Tape | None
+    ) -> HttpAnswer:
         client = self._for_this_loop()
-        async with client.stream(
+        request = client.build_request(
             "POST",
             url,
             content=_pieces(body),
             # With a length the pieces go as they are; without one they would be chunked, which few SOAP stacks like.
             headers={"Content-Type": body.content_type, "Content-Length": str(body.size)},
             extensions={"trace": exchange.trace},
-        ) as response:
-            kind = response.headers.get("content-type", "")
-            after = _retry_after(response.headers.get("retry-after"))
-            if large is not None and kind.lower().lstrip().startswith("multipart/"):
-                reader = MultipartReader(kind, largest=large)
-                async for chunk in response.aiter_bytes():
-                    reader.feed(chunk)
-                root, attached = reader.close()
-                return HttpAnswer(response.status_code, root.content_type, bytes(root.data), after, attached)
-            data = bytearray()
-            async for chunk in response.aiter_bytes():
-                data += chunk
-                if len(data) > MAX_ANSWER:
-                    break
-            return HttpAnswer(response.status_code, kind, bytes(data), after)
+        )
+        if tape is not None:
+            tape.asked("POST", request.url.raw_path, request.headers.raw, body.pieces)
+        response = await client.send(request, stream=True)
+        try:
+            if tape is not None:
+                version, reason = response.http_version.encode("ascii"), response.reason_phrase.encode("latin-1")
+                tape.answered(version, response.status_code, reason, response.headers.raw)
+                tape.tls = _tls(response)
+                response.stream = _taped(response.stream, tape)
+            return await _read(response, large)
+        finally:
+            await response.aclose()
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -99,6 +124,48 @@ class HttpClient:
         if client is not None and self._loop is asyncio.get_running_loop():
             with contextlib.suppress(OSError):
                 await client.aclose()
+
+
+async def _read(response: httpx2.Response, large: int | None) -> HttpAnswer:
+    kind = response.headers.get("content-type", "")
+    after = _retry_after(response.headers.get("retry-after"))
+    if large is not None and kind.lower().lstrip().startswith("multipart/"):
+        reader = MultipartReader(kind, largest=large)
+        async for chunk in response.aiter_bytes():
+            reader.feed(chunk)
+        root, attached = reader.close()
+        return HttpAnswer(response.status_code, root.content_type, bytes(root.data), after, attached)
+    data = bytearray()
+    async for chunk in response.aiter_bytes():
+        data += chunk
+        if len(data) > MAX_ANSWER:
+            break
+    return HttpAnswer(response.status_code, kind, bytes(data), after)
+
+
+def _tls(response: httpx2.Response) -> str:
+    """Protocol and cipher suite of the connection that the answer came over; empty when it does not say."""
+    stream = response.extensions.get("network_stream")
+    connection = stream.get_extra_info("ssl_object") if stream is not None else None
+    if connection is None or (cipher := connection.cipher()) is None:
+        return ""
+    return f"{connection.version()} {cipher[0]}"
+
+
+def _taped(stream: Any, tape: Tape) -> httpx2.AsyncByteStream:
+    """The same stream, whose bytes are kept as they came, before any content coding is undone."""
+    import httpx2
+
+    class Taped(httpx2.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for chunk in stream:
+                tape.body += chunk
+                yield chunk
+
+        async def aclose(self) -> None:
+            await stream.aclose()
+
+    return Taped()
 
 
 class Exchange:

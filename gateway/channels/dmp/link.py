@@ -12,6 +12,7 @@ from lxml import etree
 from gateway.channels.dmp import answers, classify
 from gateway.channels.dmp.http import Exchange, HttpAnswer, HttpClient
 from gateway.channels.outcome import Outcome, Verdict
+from gateway.channels.recording import Recorder
 from gateway.channels.tls import client_context
 from gateway.channels.trace import CANCELLED, Tracer
 from gateway.clock import Clock, Randomness
@@ -53,9 +54,17 @@ class DmpLink:
     """
 
     def __init__(
-        self, settings: DmpSettings, *, clock: Clock, ids: Randomness, software: str, tracer: Tracer | None = None
+        self,
+        settings: DmpSettings,
+        *,
+        clock: Clock,
+        ids: Randomness,
+        software: str,
+        tracer: Tracer | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.settings = settings
+        self._recorder = recorder
         self.tracer = tracer or Tracer(clock=clock)
         self.clock = clock
         self.ids = ids
@@ -86,7 +95,7 @@ class DmpLink:
         try:
             keys = signing_keys(self.settings)
             context = client_context(self.settings.tls, now=self.clock.now())
-            return Ready(HttpClient(context, self.settings.timeout), keys)
+            return Ready(HttpClient(context, self.settings.timeout, self._recorder, self.clock), keys)
         except ConfigError as fault:
             reason = "DMP-KEYS" if fault.code.startswith("SIG") else "DMP-TLS-FILES"
             return Outcome(Verdict.CONFIGURATION, reason, fault.message, host=self.host)
