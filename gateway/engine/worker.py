@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from gateway import platform
 from gateway.channels import trace
@@ -23,6 +22,7 @@ from gateway.engine import receipts, recover, retry
 from gateway.engine.breaker import Breaker
 from gateway.engine.events import DeliveryEvent, Publisher, Subscriber, log_event
 from gateway.engine.flight import Crew, Flight
+from gateway.engine.lanes import ways_of
 from gateway.engine.mailwatch import MailRoom
 from gateway.engine.sessions import SessionWatch
 from gateway.errors import StoreError
@@ -32,7 +32,7 @@ from gateway.store.states import Transport
 if TYPE_CHECKING:
     from gateway.channels.outcome import Channel
     from gateway.clock import Clock, Randomness
-    from gateway.settings import AccountSettings, Settings
+    from gateway.settings import Settings
     from gateway.store.base import Store
 
 _LOG = logging.getLogger("gateway.engine")
@@ -357,7 +357,7 @@ class Worker:
         for account in self._settings.account:
             if accounts is not None and account.id not in accounts:
                 continue
-            for channel, host, policy in _ways(account):
+            for channel, host, policy in ways_of(account):
                 breaker = breakers.setdefault(host, self._breaker())
                 patience = account.imap.resend_after if account.imap is not None else 0.0
                 lanes.append(Lane(account.id, channel, host, policy, breaker, patience))
@@ -373,26 +373,6 @@ def _landed(lane: Lane, task: asyncio.Task[None]) -> None:
     fault = None if task.cancelled() else task.exception()
     if fault is not None:  # our own fault: the delivery keeps its lease until recovery takes it back
         _LOG.error("flight_fault", extra={"account": lane.account, "error": type(fault).__name__})
-
-
-def _ways(account: AccountSettings) -> list[tuple[str, str, retry.Policy]]:
-    """Channel, host, and how a doubt is settled: the DMP can be asked, and the own mailbox where copies go to it.
-
-    A channel that is no longer configured keeps its lane: what waits on it is paused and shown, not forgotten.
-    """
-    smtp = "" if account.smtp is None else account.smtp.host
-    dmp = "" if account.dmp is None else urlsplit(account.dmp.url).hostname or ""
-    policy: retry.Policy = "human" if account.dmp is None else account.dmp.in_doubt
-    return [
-        ("mssante", smtp or f"{account.id}/mssante", _mail_policy(account)),
-        ("dmp", dmp or f"{account.id}/dmp", policy),
-    ]
-
-
-def _mail_policy(account: AccountSettings) -> retry.Policy:
-    if account.imap is None or not account.imap.self_copy:
-        return "none"  # nobody to ask: a receipt settles it, or a person
-    return "look" if account.imap.in_doubt == "resend" else account.imap.in_doubt
 
 
 def _host_failed(verdict: Verdict, reason: str) -> bool:
