@@ -145,3 +145,21 @@ def needs_person(transport_code: str, receipt_code: str, reason: str | None) -> 
     if transport_code == "impossible" and reason in table["closed"]["reasons"]:
         return False
     return bool(table["transport"][transport_code].get("person"))
+
+
+def obligation(table: str, code: str) -> str:
+    """Words of an obligation: its `document`, `reader` or `state`."""
+    return str(words()["obligation"][table][code])
+
+
+def obligation_proof(how: str) -> str:
+    """How an obligation was met; a person's own means stays as written."""
+    return str(words()["obligation"]["proof"].get(how, how))
+
+
+def obligation_reason(code: str | None) -> str:
+    """Why an obligation stands as it does, in French; empty without a code."""
+    if code is None:
+        return ""
+    key = _reason_key(words()["obligation"]["reason"], code)
+    return str(words()["obligation"]["reason"][key]) if key else receipt_meaning(code) or advice("dead", "none", code)

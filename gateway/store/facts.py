@@ -108,6 +108,24 @@ class EpisodeFacts:
         return not self.withdrawn and self.replaced_by is None
 
 
+@dataclass(frozen=True, slots=True)
+class LateObligation:
+    """An obligation that is late: of which episode, which document (an id, or the kind that is missing), to whom.
+
+    `episode` is its pseudonym, or the document where there is none; `near` a document of the episode; `kind` that of
+    the document due.
+    """
+
+    account: str
+    episode: str
+    subject: str
+    reader: str
+    near: str
+    kind: str
+    due_by: datetime | None
+    reason: str | None
+
+
 class FactStore(Protocol):
     """What the store keeps of care beyond the documents."""
 
@@ -127,4 +145,8 @@ class FactStore(Protocol):
 
         Raises StateError (DOC-002) where they are frozen already.
         """
+        ...
+
+    def note_late(self, late: LateObligation) -> bool:
+        """Note that an obligation was told to be late, with a journal record. False: it was told before."""
         ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.errors import StateError
 from gateway.store import journal
 from gateway.store.core import find_document, from_ms
-from gateway.store.facts import CareFacts, EpisodeFacts, NewFacts
+from gateway.store.facts import CareFacts, EpisodeFacts, LateObligation, NewFacts
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -108,3 +108,15 @@ def freeze(core: Core, document: str, patient: str, facts: NewFacts) -> None:
         work.tx.run("fact_due_delete", document_id=document)
         frozen = insert(work, document, row["account"], patient, facts)
         work.note("facts_frozen", document=document, account=row["account"], facts_sha256=frozen)
+
+
+def note_late(core: Core, late: LateObligation) -> bool:
+    """See FactStore.note_late."""
+    key = {"account": late.account, "episode": late.episode, "subject": late.subject, "reader": late.reader}
+    with core.write() as work:
+        new = work.tx.run("obligation_alert_put", now=work.ms, **key) > 0
+        if new:
+            due_at = None if late.due_by is None else journal.timestamp(late.due_by)
+            about = {"account": late.account, "document": late.near, "kind": late.kind, "role": late.reader}
+            work.note("obligation_late", due_at=due_at, reason=late.reason, **about)
+    return new

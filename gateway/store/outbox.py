@@ -43,7 +43,8 @@ from gateway.store.browsing_types import Consulted, Listed, PageFilter
 from gateway.store.checkpoint import SignedNote
 from gateway.store.core import GATEWAY, Core, Work
 from gateway.store.dmp_acts import DmpAccess, DmpChange
-from gateway.store.facts import EpisodeFacts, NewFacts
+from gateway.store.facts import EpisodeFacts, LateObligation, NewFacts
+from gateway.store.following import WINDOW, Moved
 from gateway.store.linked import Link, Withdrawal
 from gateway.store.outbox_receipts import ReceiptOutbox
 from gateway.store.snapshot import Snapshot
@@ -237,6 +238,10 @@ class Outbox(ReceiptOutbox):
     def erase(self, document_id: str, *, by: str) -> None:
         """See Store."""
         operating.erase(self.core, document_id, by)
+
+    def note_late(self, late: LateObligation) -> bool:
+        """See FactStore."""
+        return freezing.note_late(self.core, late)
 
     def checkpoint(self) -> None:
         """See Store."""

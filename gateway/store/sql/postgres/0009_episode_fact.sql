@@ -18,3 +18,13 @@ CREATE TABLE fact_due (
 );
 
 INSERT INTO fact_due (document_id) SELECT id FROM document WHERE erased_at IS NULL;
+
+-- Obligations that were told to be late: each is told once.
+CREATE TABLE obligation_alert (
+  account  TEXT NOT NULL,
+  episode  TEXT NOT NULL,                -- keyed pseudonym, or the document where there is no episode
+  subject  TEXT NOT NULL,                -- document, or the kind of document that is missing
+  reader   TEXT NOT NULL,
+  since    BIGINT NOT NULL,
+  PRIMARY KEY (account, episode, subject, reader)
+);

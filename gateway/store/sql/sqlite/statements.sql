@@ -382,6 +382,11 @@ DELETE FROM fact_due WHERE document_id = :document_id
 -- name: deliveries_page
 SELECT delivery.*, document.patient FROM delivery JOIN document ON document.id = delivery.document_id
 WHERE (:accounts IS NULL OR delivery.account IN (SELECT value FROM json_each(:accounts)))
+-- name: obligation_alert_put
+INSERT INTO obligation_alert (account, episode, subject, reader, since)
+VALUES (:account, :episode, :subject, :reader, :now)
+ON CONFLICT DO NOTHING
+
   AND (:states IS NULL OR delivery.state IN (SELECT value FROM json_each(:states)))
   AND (:receipts IS NULL OR delivery.receipt IN (SELECT value FROM json_each(:receipts)))
   AND (:destination IS NULL OR delivery.destination = :destination)
