@@ -20,7 +20,6 @@ from gateway.cli import (
     journal,
     linked,
     mapping,
-    obligations,
     queue,
     queue_receipts,
     receipts,
@@ -55,7 +54,6 @@ sandbox.register(app)
 demo.register(app)
 doctor.register(app)
 inspect.register(app)
-obligations.register(app)
 validate.register(app)
 evidence.register(app)
 app.add_typer(ins.app, name="ins")
