@@ -16,6 +16,7 @@ from gateway.store.browsing_types import BrowseStore
 from gateway.store.checkpoint import SignedNote
 from gateway.store.dmp_acts import DmpStore
 from gateway.store.facts import FactStore
+from gateway.store.following import FollowStore
 from gateway.store.linked import LinkStore
 from gateway.store.received import ReceiptStore
 from gateway.store.requests import (
@@ -169,7 +170,7 @@ class Pause:
     since: datetime
 
 
-class Store(BrowseStore, DmpStore, FactStore, LinkStore, PatientStore, ReceiptStore, Protocol):
+class Store(BrowseStore, DmpStore, FactStore, FollowStore, LinkStore, PatientStore, ReceiptStore, Protocol):
     """Documents, deliveries and the journal. Every change and its journal record commit together.
 
     Any process may use a store of its own on the same database. Methods raise StoreError when the database cannot

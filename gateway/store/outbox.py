@@ -12,6 +12,7 @@ from gateway.store import (
     browsing,
     claiming,
     dmp_acting,
+    following,
     freezing,
     identity,
     journal,
@@ -264,6 +265,14 @@ class Outbox(ReceiptOutbox):
     def touched(self, after: int) -> tuple[int, tuple[str, ...]]:
         """See Store."""
         return reading.touched(self.core, after)
+
+    def moved(self, account: str, after: int, *, window: int = WINDOW) -> Moved:
+        """See FollowStore."""
+        return following.moved(self.core, account, after, window)
+
+    def journal_size(self, account: str) -> int:
+        """See FollowStore."""
+        return following.size(self.core, account)
 
     def snapshot(self) -> Snapshot:
         """See Store."""
