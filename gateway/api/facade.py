@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from gateway.audit.report import Report as Verification
     from gateway.channels.tokens import TokenSource
     from gateway.engine.events import Subscriber
-    from gateway.store.base import Action, Destination
+    from gateway.store.base import Action, Destination, Pause
 
 
 class Gateway(Machinery):
@@ -297,6 +297,24 @@ class Gateway(Machinery):
     def withdraw(self, document_id: str, *, reason: str, by: str, note: str) -> WithdrawalView:
         """`linked.withdraw`: take a document back, all its versions, from everywhere."""
         return self.linked.withdraw(document_id, reason=reason, by=by, note=note)
+
+    def confirm_sent(self, delivery_id: str, *, by: str, reason: str) -> DeliveryView:
+        """A named person found out that what is in doubt did arrive."""
+        return self._act(delivery_id, "confirm_sent", by, reason)
+
+    def pause(self, account: str, channel: str = "*", *, by: str, reason: str) -> None:
+        """Send nothing more on a channel of an account (`*`: on none) until resumed. `reason` is one word."""
+        self.store.pause(account, channel, by=by, reason=reason)
+
+    def resume(self, account: str, channel: str = "*", *, by: str) -> bool:
+        """End a pause, whoever set it; False when there was none."""
+        ended = self.store.resume(account, channel, by=by)
+        self.wake()
+        return ended
+
+    def pauses(self) -> list[Pause]:
+        """What is paused, why, by whom and since when."""
+        return self.store.pauses()
 
     def _act(
         self,

@@ -21,6 +21,7 @@ from gateway.cli import (
     linked,
     mapping,
     queue,
+    queue_pauses,
     queue_receipts,
     receipts,
     run,
@@ -45,6 +46,7 @@ documents.register(app)
 run.register(app)
 linked.register(queue.app, app)
 queue_receipts.register(queue.app)
+queue_pauses.register(queue.app)
 app.add_typer(queue.app, name="queue")
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(journal.app, name="journal")

@@ -23,7 +23,12 @@ def register(app: typer.Typer) -> None:
 def run(
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Journal d'activité en lignes JSON.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="S'arrête dès que plus rien n'attend.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="S'arrête dès que plus rien n'est à faire avant --wait.")
+    ] = False,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="Avec --once : secondes pendant lesquelles attendre un nouvel essai.")
+    ] = 30.0,
 ) -> None:
     """Surveille les dossiers d'envoi et livre les documents, jusqu'à l'arrêt (Ctrl-C)."""
     from gateway.cli.logs import to_stderr
@@ -35,25 +40,32 @@ def run(
         sidecar = Sidecar(gateway)
         for desk in sidecar.desks:
             say(f"surveille {desk.folder.new}")
-        asyncio.run(_run(sidecar, once))
+        asyncio.run(_run(sidecar, wait if once else None))
+        left = sidecar.waiting()
         if as_json:
-            print_json({"stopped": True})
+            print_json({"stopped": True, "waiting": len(left)})
+        elif left:
+            due = min((one.due_at for one in left if one.due_at is not None), default=None)
+            when = f", le prochain le {due.astimezone():%d/%m à %H:%M}" if due else ""
+            say(
+                f"{len(left)} envoi(s) attendent un essai{when} : relancer alors, ou laisser tourner sans --once."
+            )
 
 
-async def _run(sidecar: Sidecar, once: bool) -> None:
+async def _run(sidecar: Sidecar, wait: float | None) -> None:
     stop = asyncio.Event()
     platform.call_on_stop(asyncio.get_running_loop(), stop.set)
-    if once:
+    if wait is not None:
         async with asyncio.TaskGroup() as group:
             group.create_task(sidecar.run(stop))
-            group.create_task(_stop_when_idle(sidecar, stop))
+            group.create_task(_stop_when_settled(sidecar, stop, wait))
     else:
         await sidecar.run(stop)
 
 
-async def _stop_when_idle(sidecar: Sidecar, stop: asyncio.Event) -> None:
+async def _stop_when_settled(sidecar: Sidecar, stop: asyncio.Event, wait: float) -> None:
     from gateway.sidecar.daemon import pause
 
-    while not stop.is_set() and not sidecar.idle:
+    while not stop.is_set() and not sidecar.settled(wait):
         await pause(stop, 0.1)
     stop.set()

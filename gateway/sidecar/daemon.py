@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("gateway.sidecar")
 
 
+IN_FLIGHT = ("sending", "transmitting")
 UNDER_WAY = ("prepared", "sending", "transmitting", "retry", "in_doubt")
 
 _CLOSED = ("handed_over", "superseded", "cancelled")
@@ -183,10 +185,28 @@ class Sidecar:
     @property
     def idle(self) -> bool:
         """Whether no file waits and no delivery is under way, one submitted by other means included."""
-        if not self._swept or not self.gateway.mail.looked or any(desk.folder.scan() for desk in self.desks):
-            return False
+        return self._looked and not self.waiting()
+
+    def settled(self, within: float) -> bool:
+        """Whether nothing is left to do within these seconds: a retry due later, or a paused channel, may stay."""
+        limit = self.gateway.clock.now() + timedelta(seconds=within)
+        stopped = {(one.account, one.channel) for one in self.gateway.pauses()}
+
+        def may_stay(delivery: DeliveryView) -> bool:
+            lane = {(account, way) for account in (delivery.account, "*") for way in (delivery.channel, "*")}
+            later = delivery.due_at is not None and delivery.due_at > limit
+            return delivery.transport not in IN_FLIGHT and (later or bool(stopped & lane))
+
+        return self._looked and all(map(may_stay, self.waiting()))
+
+    def waiting(self) -> list[DeliveryView]:
+        """Deliveries that the engine has not done with, but for those that wait for another one's outcome."""
         moving = self.gateway.deliveries(states=UNDER_WAY)
-        return not any(pending(delivery) and delivery.reason != AFTER for delivery in moving)
+        return [delivery for delivery in moving if pending(delivery) and delivery.reason != AFTER]
+
+    @property
+    def _looked(self) -> bool:
+        return self._swept and self.gateway.mail.looked and not any(desk.folder.scan() for desk in self.desks)
 
 
 def _desk(gateway: Gateway, account: str, root: Path) -> Desk:

@@ -164,3 +164,25 @@ def test_an_error_is_json_too_when_asked(tmp_path: Path) -> None:
 def test_the_sandbox_shows_what_it_received(practice: Practice) -> None:
     shown = as_json(gateway("sandbox", "--dir", practice.folder, "--show", "--json"))
     assert set(shown) == {"mails", "documents"}
+
+
+def test_a_channel_is_paused_and_resumed_by_name(practice: Practice) -> None:
+    config = practice.config
+    as_json(gateway("submit", BILAN, "--json", config=config))
+    account = json.loads(BILAN.read_bytes())["account"]
+    assert (
+        gateway("queue", "pause", account, "dmp", "--reason", "panne", "--by", "Mme Martin", config=config).returncode
+        == 0
+    )
+    [paused] = as_json(gateway("queue", "pauses", "--json", config=config))
+    assert (paused["account"], paused["channel"], paused["actor"]) == (account, "dmp", "Mme Martin")
+    run = gateway("run", "--once", "--wait", "0", "--json", config=config)
+    assert run.returncode == 0, run.stderr
+    states = {d["channel"]: d["transport"] for d in as_json(gateway("queue", "list", "--json", config=config))}
+    assert states["dmp"] == "prepared"
+    assert states["mssante"] == "sent"
+    assert gateway("queue", "resume", account, "dmp", "--by", "Mme Martin", config=config).returncode == 0
+    assert gateway("run", "--once", config=config).returncode == 0
+    states = {d["channel"]: d["transport"] for d in as_json(gateway("queue", "list", "--json", config=config))}
+    assert states["dmp"] == "sent"
+    assert gateway("queue", "pause", "nobody", "--reason", "x", config=config).returncode == 78
