@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import platform
 import ssl
+import sys
 import time
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, cast
@@ -126,5 +126,5 @@ def _software() -> dict[str, str]:
     from gateway import __version__
 
     versions = {name: metadata.version(name) for name in _LIBRARIES}
-    python = f"Python {platform.python_version()}, {platform.system()}"
+    python = f"Python {sys.version.split()[0]}"
     return {"kine-gateway": f"kine-gateway {__version__}", "python": python, "openssl": ssl.OPENSSL_VERSION, **versions}

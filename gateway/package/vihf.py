@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Literal
 
 from lxml import etree
 
 from gateway.clock import Randomness
+from gateway.package import enveloped
 from gateway.package.keys import SigningKeys
 from gateway.package.types import DmpIdentity
 from gateway.package.xml import Element
 
-if TYPE_CHECKING:
-    from signxml.signer import XMLSigner
-
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
-DS = "http://www.w3.org/2000/09/xmldsig#"
 HL7 = "urn:hl7-org:v3"
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _NAMESPACES = {"saml2": SAML, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
@@ -56,7 +51,7 @@ class Options:
 
     version: str = "3.0"
     mode_name: str = "Authentification_Mode"
-    signature: Literal["rsa-sha256", "rsa-sha1"] = "rsa-sha256"
+    signature: enveloped.Algorithm = "rsa-sha256"
 
 
 def assertion(
@@ -73,7 +68,8 @@ def assertion(
     `now` must be the true time: the DMP refuses an assertion outside its window (one minute back, five ahead).
     """
     root = _unsigned(context, keys.subject, software, options, now.astimezone(UTC), f"_{ids.uuid()}")
-    return _sign(root, keys, options)
+    enveloped.sign(root, keys, options.signature, after=root[0])
+    return root
 
 
 def _unsigned(
@@ -83,8 +79,7 @@ def _unsigned(
     root = etree.Element(
         f"{{{SAML}}}Assertion", {"ID": identifier, "IssueInstant": instant, "Version": "2.0"}, nsmap=_NAMESPACES
     )
-    _saml(root, "Issuer", issuer, Format=_SUBJECT_NAME)
-    etree.SubElement(root, f"{{{DS}}}Signature", {"Id": "placeholder"}, nsmap={"ds": DS})
+    _saml(root, "Issuer", issuer, Format=_SUBJECT_NAME)  # first: the signature comes right after it
     _saml(_saml(root, "Subject"), "NameID", context.name_id)
     _saml(root, "Conditions", NotBefore=_instant(now - _SKEW), NotOnOrAfter=_instant(now + _LIFE))
     context_element = _saml(_saml(root, "AuthnStatement", AuthnInstant=instant), "AuthnContext")
@@ -140,35 +135,3 @@ def _coded_attribute(parent: Element, name: str, tag: str, values: dict[str, str
 
 def _instant(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def _sign(root: Element, keys: SigningKeys, options: Options) -> Element:
-    signed: Element = _signer(options.signature).sign(
-        root, key=keys.private_key, cert=[keys.certificate], reference_uri=root.get("ID"), id_attribute="ID"
-    )
-    return signed
-
-
-def _signer(signature: str) -> XMLSigner:
-    # Imported here: only a process that feeds the DMP pays for it.
-    from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
-
-    old = signature == "rsa-sha1"
-    return _signer_class()(
-        signature_algorithm=SignatureMethod.RSA_SHA1 if old else SignatureMethod.RSA_SHA256,
-        digest_algorithm=DigestAlgorithm.SHA1 if old else DigestAlgorithm.SHA256,
-        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
-    )
-
-
-@cache
-def _signer_class() -> type[XMLSigner]:
-    from signxml.signer import XMLSigner
-
-    class Signer(XMLSigner):
-        """Signs by SHA-1 too, which signxml refuses by itself: only where the settings ask for it."""
-
-        def check_deprecated_methods(self) -> None:
-            """Nothing is refused: the caller has chosen."""
-
-    return Signer
