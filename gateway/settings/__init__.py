@@ -28,6 +28,7 @@ from gateway.settings.machinery import (
     TraceSettings,
     TrustSpace,
     ValidationSettings,
+    WebhookSettings,
     WebSettings,
 )
 from gateway.settings.tree import (
@@ -72,6 +73,7 @@ __all__ = [
     "TrustSpace",
     "ValidationSettings",
     "WebSettings",
+    "WebhookSettings",
     "key_of",
     "load",
     "preview_account",

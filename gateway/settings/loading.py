@@ -130,6 +130,7 @@ _PATH_KEYS = {
     "key_file",
     "crl_file",
     "password_file",
+    "secret_file",
     "sign_cert_file",
     "sign_key_file",
     "pkcs12_file",

@@ -158,6 +158,54 @@ class ValidationSettings(Table):
         return self
 
 
+class WebhookSettings(Table):
+    """Who is told when deliveries of an account move: a signed POST. `secret_file`: base64 of 24 to 64 random bytes."""
+
+    account: str
+    url: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s#]*)?$"
+        ),
+    ]
+    secret_file: Path
+    ca_file: Path | None = None
+    timeout: float = Field(default=15.0, gt=0)
+
+
+_ADDRESS = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class HealthSettings(Table):
+    """Where /healthz, /readyz and /metrics are served, in clear: on this machine only."""
+
+    listen: Annotated[str, StringConstraints(pattern=_ADDRESS)]
+
+    @model_validator(mode="after")
+    def _stays_here(self) -> Self:
+        if self.host not in _LOOPBACK:
+            raise ValueError("une adresse de ce poste est attendue (127.0.0.1)")
+        return self
+
+    @property
+    def host(self) -> str:
+        """Address to listen on."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """Port to listen on; 0: any."""
+        return int(self.listen.rpartition(":")[2])
+
+
+class AlertSettings(Table):
+    """Program that is run, without shell, when a state changes that a person should know of: JSON on its standard input."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    timeout: float = Field(default=20.0, gt=0)
+
+
 class WebSettings(Table):
     """Where the audit pages and the API are served. Without a certificate of its own, on this machine only.
 
@@ -172,6 +220,8 @@ class WebSettings(Table):
     key_file: Path | None = None
     base_url: str | None = None
     max_bytes: int = Field(default=30_000_000, gt=0, description="Size limit of a request, in bytes.")
+    requests_per_minute: int = Field(default=600, ge=1, description="For each token of the API.")
+    webhook: tuple[WebhookSettings, ...] = ()
 
     @model_validator(mode="after")
     def _others_need_tls(self) -> Self:

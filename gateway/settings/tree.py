@@ -102,6 +102,13 @@ class Settings(Table):
                     raise ValueError(f"account[{place}].{name} est vide ou contient un caractère de contrôle")
         return self
 
+    @model_validator(mode="after")
+    def _webhooks_have_an_account(self) -> Self:
+        for place, webhook in enumerate(self.web.webhook):
+            if self.find_account(webhook.account) is None:
+                raise ValueError(f"web.webhook[{place}].account n'est pas un compte de cette configuration")
+        return self
+
     @property
     def traces_folder(self) -> Path:
         """Where traces are written: `traces.dir`, or beside the checkpoints."""
@@ -111,6 +118,11 @@ class Settings(Table):
     def tokens_file(self) -> Path:
         """Who may use the pages and the API: `web.tokens_file`, or beside the master key."""
         return self.web.tokens_file or self.sealing.key_file.parent / "tokens.json"
+
+    @property
+    def webhooks_file(self) -> Path:
+        """How far the receivers of webhooks have been told: beside the checkpoints."""
+        return self.journal.checkpoint_dir.parent / "webhooks.json"
 
     def find_account(self, account_id: str) -> AccountSettings | None:
         """The account of that id, or None."""
