@@ -1,0 +1,54 @@
+"""The API as one ASGI application, to be mounted at `/v1`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.middleware import Middleware
+
+from gateway.web.api import contract, deliveries, documents, journal, problems, service
+from gateway.web.api.access import Desk
+from gateway.web.api.limits import RateLimit
+from gateway.web.api.replay import Replays
+from gateway.web.api.watch import Watch
+from gateway.web.tokens import TokenFile
+
+if TYPE_CHECKING:
+    from fastapi.routing import APIRoute
+
+    from gateway.api import Gateway
+
+
+def create_api(gateway: Gateway) -> FastAPI:
+    """The API over an open gateway, which stays the caller's to close. Raises ConfigError on a preview gateway."""
+    settings = gateway.settings
+    watch = Middleware(Watch, max_bytes=settings.web.max_bytes, clock=gateway.clock)
+    api = FastAPI(
+        title="kine-gateway",
+        middleware=[watch],
+        # The viewers of FastAPI come from a CDN: nothing here does.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_name,
+    )
+    rate = RateLimit(settings.web.requests_per_minute, gateway.clock)
+    api.state.desk = Desk(gateway, TokenFile(settings.tokens_file), rate, Replays())
+    for part in (service, documents, deliveries, journal):
+        api.include_router(part.router)
+    problems.register(api)
+    api.add_api_route("/openapi.json", lambda: JSONResponse(description(api)), include_in_schema=False)
+    return api
+
+
+def description(api: FastAPI) -> dict[str, Any]:
+    """The contract, as docs/openapi.json holds it."""
+    return contract.openapi(api)
+
+
+def _name(route: APIRoute) -> str:
+    """Operation ids are the functions' names: generated clients call them that."""
+    return route.name

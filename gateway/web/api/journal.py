@@ -1,0 +1,154 @@
+"""`/journal`, `/receipts`: proofs, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+
+from gateway.store.browsing_types import Consulted
+from gateway.web.api.access import Anyone, Auditor, Caller, Staff, Vendor
+from gateway.web.api.answers import document_row, own_delivery
+from gateway.web.api.contract import binary, errors
+from gateway.web.api.deliveries import DeliveryId
+from gateway.web.api.documents import DocumentId
+from gateway.web.api.problems import RefusedError
+from gateway.web.api.shapes import FoundBytes, LooseReceipt, ReceivedAnswer, Verification
+
+router = APIRouter()
+_MAIL = {"type": "string", "contentMediaType": "message/rfc822"}
+_BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
+Proof = Annotated[dict[str, Any], Field(description="As `kine-gateway journal prove` writes it.")]
+
+
+def _raw(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {kind: {"schema": schema}}}}
+
+
+def _expect(request: Request, kind: str) -> None:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+        raise RefusedError(415, "WEB-415", "Type de contenu non pris en charge.", f"Envoyer {kind}.")
+
+
+@router.get(
+    "/journal/verification",
+    tags=["journal"],
+    response_model=Verification,
+    responses=errors(),
+    summary="Recompute chain, tree and signatures of the journal in place; may take long",
+)
+def verification(caller: Auditor) -> JSONResponse:
+    """An auditor who trusts nobody exports and verifies elsewhere, with a checkpoint of his own (docs/journal.md)."""
+    found = caller.gateway.verify_journal()
+    _note(caller, "consulted", "journal-verification", size=found.size)
+    return JSONResponse(found.as_dict())
+
+
+@router.get(
+    "/journal/export",
+    tags=["journal"],
+    responses={**errors(), **binary("application/jsonl")},
+    response_class=StreamingResponse,
+    summary="The whole journal as JSON lines, with public key, checkpoints and time stamps",
+)
+def export(caller: Auditor) -> StreamingResponse:
+    """`kine-gateway journal verify FILE` verifies it without this gateway."""
+    _note(caller, "exported", "journal")
+    lines: Iterator[str] = caller.gateway.export_journal()
+    return StreamingResponse(lines, media_type="application/jsonl")
+
+
+@router.get(
+    "/deliveries/{delivery_id}/proof",
+    tags=["journal"],
+    response_model=Proof,
+    responses=errors(404),
+    summary="Proof of what was journalled of a delivery, checked with the public key alone",
+)
+def proof(caller: Anyone, delivery_id: DeliveryId) -> JSONResponse:
+    """`kine-gateway journal verify-proof` checks it."""
+    own_delivery(caller, delivery_id)
+    made = caller.gateway.journal.prove(delivery_id)
+    _note(caller, "exported", "proof", delivery=delivery_id)
+    return JSONResponse(made)
+
+
+@router.get(
+    "/documents/{document_id}/disclosure",
+    tags=["journal"],
+    response_model=Proof,
+    responses=errors(404),
+    summary="Proof of what was journalled of the patient of a document, and of nobody else",
+)
+def disclosure(caller: Staff, document_id: DocumentId) -> JSONResponse:
+    """For a patient who asks what was sent about him."""
+    document_row(caller, document_id)
+    made = caller.gateway.journal.disclose(document_id)
+    _note(caller, "exported", "disclosure", document=document_id)
+    return JSONResponse(made)
+
+
+@router.post(
+    "/journal/find",
+    tags=["journal"],
+    response_model=FoundBytes,
+    responses=errors(400, 415),
+    openapi_extra=_raw("application/octet-stream", _BYTES),
+    summary="Were these very bytes sent, to whom and when; attachments and archives are looked into",
+)
+async def find(caller: Anyone, request: Request) -> JSONResponse:
+    """Answered from the journal alone, so also after an erasure."""
+    _expect(request, "application/octet-stream")
+    data = await request.body()
+    return JSONResponse({"found": await run_in_threadpool(_found, caller, data)})
+
+
+def _found(caller: Caller, data: bytes) -> list[dict[str, Any]]:
+    found = [one for one in caller.gateway.journal.find(data) if _is_own(caller, one.document)]
+    value: list[dict[str, Any]] = json.loads(json.dumps([one.as_dict() for one in found], default=str))
+    return value
+
+
+def _is_own(caller: Caller, document: str) -> bool:
+    return caller.own(caller.gateway.store.document(document).account)
+
+
+def _note(caller: Caller, event: Any, kind: str, **about: Any) -> None:
+    """Reading a proof and exporting are journalled themselves."""
+    caller.gateway.store.note_consulted(Consulted(event, caller.token.name, kind, account=caller.account, **about))
+
+
+# ---------------------------------------------------------------------------------------------------- receipts
+
+
+@router.post(
+    "/receipts",
+    tags=["receipts"],
+    response_model=ReceivedAnswer,
+    responses=errors(400, 415),
+    openapi_extra=_raw("message/rfc822", _MAIL),
+    summary="Take in one mail of the account's mailbox, whatever it is; twice changes nothing",
+)
+async def take_in(caller: Vendor, request: Request) -> JSONResponse:
+    """For programs that read the mailbox themselves; the gateway does it alone where IMAP is configured."""
+    _expect(request, "message/rfc822")
+    raw = await request.body()
+    account = caller.account_for(None)
+    return JSONResponse((await run_in_threadpool(caller.gateway.receipts.take_in, account, raw)).as_dict())
+
+
+@router.get(
+    "/receipts/loose",
+    tags=["receipts"],
+    response_model=list[LooseReceipt],
+    responses=errors(),
+    summary="Receipts that were not believed or belong to no delivery, newest first",
+)
+def loose(caller: Anyone) -> JSONResponse:
+    """Code, time and place of each, never content."""
+    return JSONResponse(caller.gateway.receipts.loose(caller.account))
