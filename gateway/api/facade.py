@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gateway.api.journal import Journal
     from gateway.api.linked import Linked, Linking
     from gateway.api.mail import Mail
+    from gateway.api.obligations import Obligations
     from gateway.api.receipts import Receipts
     from gateway.api.sessions import Sessions
     from gateway.api.traces import Traces
@@ -224,6 +225,13 @@ class Gateway(Machinery):
         from gateway.api.evidence import Evidence
 
         return Evidence(self, lambda settings: Gateway(settings, clock=self.clock, randomness=self.randomness))
+
+    @cached_property
+    def obligations(self) -> Obligations:
+        """What was due for each episode, to whom, and what proves it."""
+        from gateway.api.obligations import Obligations
+
+        return Obligations(self)
 
     @cached_property
     def receipts(self) -> Receipts:

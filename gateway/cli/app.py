@@ -20,6 +20,7 @@ from gateway.cli import (
     journal,
     linked,
     mapping,
+    obligations,
     queue,
     queue_pauses,
     queue_receipts,
@@ -57,6 +58,7 @@ demo.register(app)
 doctor.register(app)
 inspect.register(app)
 validate.register(app)
+obligations.register(app)
 evidence.register(app)
 app.add_typer(ins.app, name="ins")
 app.add_typer(dmp.app, name="dmp")

@@ -53,6 +53,7 @@ FAMILIES = {
     "MAN": "Delivery by a person",
     "DLV": "Operations on a delivery",
     "DOC": "Operations on a document",
+    "OBL": "What is due for each episode",
     "LNK": "Sending a document another way",
     "WDR": "Withdrawing a document",
     "PRT": "Handing over on paper",
