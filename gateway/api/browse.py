@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.api.machinery import Machinery
+    from gateway.store.base import DeliveryDetail, DocumentRow
     from gateway.store.browsing_types import Consulted, Listed, PageFilter
 
 WALKED = 1000
@@ -32,6 +33,18 @@ class Browse:
             if len(found) < WALKED:
                 return
             wanted = replace(wanted, after=found[-1].cursor)
+
+    def delivery(self, delivery_id: str) -> DeliveryDetail:
+        """One delivery with attempts, notes and journal records. Raises NotFoundError (DLV-404)."""
+        return self._machinery.store.delivery(delivery_id)
+
+    def document(self, document_id: str) -> DocumentRow:
+        """One document without its content. Raises NotFoundError (DOC-404)."""
+        return self._machinery.store.document(document_id)
+
+    def same_patient(self, document_id: str) -> list[DocumentRow]:
+        """The documents of the same pseudonym in the same account, oldest first. Raises NotFoundError (DOC-404)."""
+        return self._machinery.store.same_patient(document_id)
 
     def note(self, consulted: Consulted) -> None:
         """Journal a reading or an export. Raises StoreError: then nothing must be shown."""

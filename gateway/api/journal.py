@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,20 @@ if TYPE_CHECKING:
     from gateway.audit.lookup import Found
     from gateway.audit.report import Report
     from gateway.audit.verify import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """How long the journal is, its latest checkpoint and the public key, as texts to keep; None: not written yet."""
+
+    size: int
+    checkpoint: str | None
+    public_key: str | None
+
+    @property
+    def signed(self) -> int:
+        """Records below the latest checkpoint."""
+        return int(self.checkpoint.split("\n")[1]) if self.checkpoint else 0
 
 
 class Journal:
@@ -38,6 +53,15 @@ class Journal:
 
         store = self._machinery.store
         return verify_store(store, public_key=public_key, checkpoint=checkpoint, tsa=tsa, progress=progress)
+
+    def state(self) -> JournalState:
+        """Where the journal stands, without reading its records."""
+        folder = self._machinery.settings.journal.checkpoint_dir
+        size = self._machinery.store.journal_records()
+        latest = max(folder.glob("checkpoint-[0-9]*.txt"), default=None)
+        public = folder / "journal.pub"
+        key = public.read_text(encoding="utf-8").strip() if public.exists() else None
+        return JournalState(size, None if latest is None else latest.read_text(encoding="utf-8"), key)
 
     def export(self) -> Iterator[str]:
         """The journal as JSON lines with public key, checkpoints and anchors: ids, hashes, codes and times only."""

@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli import (
     annuaire,
+    audit,
     config,
     demo,
     dmp,
@@ -66,6 +67,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(annuaire.app, name="annuaire")
 app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
 
 
 def _version(wanted: bool) -> None:

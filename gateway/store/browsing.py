@@ -35,6 +35,7 @@ def _values(wanted: PageFilter) -> dict[str, Any]:
         "since": 0 if wanted.since is None else to_ms(wanted.since),
         "until": _END_OF_TIME if wanted.until is None else to_ms(wanted.until),
         "attention": int(wanted.attention),
+        "closed": json.dumps(wanted.closed),
         "before": _END_OF_TIME if after is None else to_ms(after.created_at),
         "before_id": _LAST_ID if after is None else after.delivery,
         "limit": wanted.limit,
@@ -58,6 +59,13 @@ def note_consulted(core: Core, consulted: Consulted) -> None:
             patient=None if consulted.patient is None else journal.code(consulted.patient),
             size=consulted.size,
         )
+
+
+def journal_records(core: Core) -> int:
+    """See BrowseStore."""
+    with core.db.read() as tx:
+        row = tx.one("journal_records")
+    return 0 if row is None else int(row["size"])
 
 
 def cursor_text(cursor: Cursor) -> str:

@@ -27,7 +27,8 @@ class PageFilter:
     """Which deliveries; None and empty mean any. `since` included, `until` excluded (aware times of acceptance).
 
     `reference` is the delivery, its document, the CDA's identifier, or what the other side answered; `attention` keeps
-    what may ask for a person. `accounts` bounds the search where `patient`, a pseudonym, is given.
+    what may ask for a person, without what is impossible for one of the reasons `closed`. `accounts` bounds the search
+    where `patient`, a pseudonym, is given.
     """
 
     accounts: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class PageFilter:
     since: datetime | None = None
     until: datetime | None = None
     attention: bool = False
+    closed: tuple[str, ...] = ()
     after: Cursor | None = None
     limit: int = 50
 
@@ -79,4 +81,8 @@ class BrowseStore(Protocol):
 
     def note_consulted(self, consulted: Consulted) -> None:
         """Journal that somebody read or exported."""
+        ...
+
+    def journal_records(self) -> int:
+        """How many records the journal has, in all its shards."""
         ...

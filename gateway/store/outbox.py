@@ -192,6 +192,10 @@ class Outbox(ReceiptOutbox):
         """See BrowseStore."""
         browsing.note_consulted(self.core, consulted)
 
+    def journal_records(self) -> int:
+        """See BrowseStore."""
+        return browsing.journal_records(self.core)
+
     def counts(self) -> list[Count]:
         """See Store."""
         return reading.counts(self.core)

@@ -382,6 +382,18 @@ DELETE FROM fact_due WHERE document_id = :document_id
 -- name: deliveries_page
 SELECT delivery.*, document.patient FROM delivery JOIN document ON document.id = delivery.document_id
 WHERE (:accounts IS NULL OR delivery.account IN (SELECT value FROM json_each(:accounts)))
+  AND (:states IS NULL OR delivery.state IN (SELECT value FROM json_each(:states)))
+  AND (:receipts IS NULL OR delivery.receipt IN (SELECT value FROM json_each(:receipts)))
+  AND (:destination IS NULL OR delivery.destination = :destination)
+  AND (:reference IS NULL OR :reference IN (delivery.id, delivery.document_id, delivery.reference)
+       OR delivery.document_id IN (SELECT named.id FROM document AS named WHERE named.unique_id = :reference))
+  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead')
+       OR (delivery.state = 'impossible' AND COALESCE(delivery.reason, '') NOT IN (SELECT value FROM json_each(:closed)))
+       OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
+  AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
+  AND (delivery.created_at < :before OR delivery.id < :before_id)
+ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
+
 -- name: obligation_alert_put
 INSERT INTO obligation_alert (account, episode, subject, reader, since)
 VALUES (:account, :episode, :subject, :reader, :now)
@@ -407,8 +419,12 @@ WHERE document.account IN (SELECT value FROM json_each(:accounts)) AND document.
   AND (:destination IS NULL OR delivery.destination = :destination)
   AND (:reference IS NULL OR :reference IN (delivery.id, delivery.document_id, delivery.reference)
        OR document.unique_id = :reference)
-  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead', 'impossible')
+  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead')
+       OR (delivery.state = 'impossible' AND COALESCE(delivery.reason, '') NOT IN (SELECT value FROM json_each(:closed)))
        OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
   AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
   AND (delivery.created_at < :before OR delivery.id < :before_id)
 ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
+
+-- name: journal_records
+SELECT CAST(sum(size) AS bigint) AS size FROM journal_head
