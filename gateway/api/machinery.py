@@ -169,11 +169,16 @@ class Machinery:
             clock=self.clock,
             randomness=self.randomness,
             settings=self.settings,
-            subscribers=(log_event, self._tell),
+            subscribers=(log_event, self._tell, *self._alerts()),
         )
         worker.watch_sessions(SessionWatch(self.store, self.settings, self.token_source, self.clock))
         worker.read_mail(self.mail_room())
         return worker
+
+    def _alerts(self) -> tuple[Subscriber, ...]:
+        from gateway.engine.alerts import Alerts
+
+        return () if self.settings.alerts is None else (Alerts(self.settings.alerts),)
 
     def mail_room(self) -> MailRoom:
         """New watches over the accounts' mailboxes, not looking yet."""
@@ -191,6 +196,11 @@ class Machinery:
     def mail_looked(self) -> bool:
         """Whether the worker that runs here has looked at every mailbox by now; True when none runs."""
         return self._running is None or self._running[1].mail_looked
+
+    @property
+    def working(self) -> bool:
+        """Whether a worker runs in this process."""
+        return self._running is not None
 
     def wake(self) -> None:
         """Tell a running worker of this process that something is due now. Safe from any thread."""

@@ -14,8 +14,10 @@ from gateway.settings.loading import (
     redacted,
 )
 from gateway.settings.machinery import (
+    AlertSettings,
     CdaSettings,
     FhirSettings,
+    HealthSettings,
     JournalSettings,
     KitSettings,
     ReceiptSettings,
@@ -48,6 +50,7 @@ from gateway.settings.ways import (
 __all__ = [
     "ENV_CONFIG",
     "AccountSettings",
+    "AlertSettings",
     "AnnuaireApiSettings",
     "AnnuaireSettings",
     "CdaSettings",
@@ -55,6 +58,7 @@ __all__ = [
     "Environment",
     "ExtractionSettings",
     "FhirSettings",
+    "HealthSettings",
     "ImapSettings",
     "InsiSettings",
     "JournalSettings",

@@ -200,7 +200,7 @@ class HealthSettings(Table):
 
 
 class AlertSettings(Table):
-    """Program that is run, without shell, when a state changes that a person should know of: JSON on its standard input."""
+    """Program that is run, without shell, when a state changes that a person should know of (JSON on its input)."""
 
     command: tuple[str, ...] = Field(min_length=1)
     timeout: float = Field(default=20.0, gt=0)

@@ -12,8 +12,10 @@ from pydantic import Field, StringConstraints, model_validator
 from gateway.settings.base import Environment, Table, TlsSettings
 from gateway.settings.insi import InsiSettings
 from gateway.settings.machinery import (
+    AlertSettings,
     CdaSettings,
     FhirSettings,
+    HealthSettings,
     JournalSettings,
     ReceiptSettings,
     RetrySettings,

@@ -14,6 +14,7 @@ from gateway import platform, wording
 from gateway.api import Gateway
 from gateway.errors import ConfigError, GatewayError, NotFoundError
 from gateway.sidecar.folder import Folder
+from gateway.sidecar.health import serving
 from gateway.sidecar.intake import Intake
 from gateway.sidecar.status import AFTER, needs_person, page, pending, status_file, tasks, to_hand, to_print
 from gateway.views import DeliveryView, DocumentView
@@ -127,7 +128,7 @@ class Sidecar:
                 locks.enter_context(platform.exclusive_lock(desk.folder.root / ".lock"))
             await asyncio.to_thread(self.gateway.warm)
             platform.notify_service("READY=1")
-            async with asyncio.TaskGroup() as group:
+            async with serving(self.gateway), asyncio.TaskGroup() as group:
                 group.create_task(self.gateway.arun(stop))
                 group.create_task(self._watch(stop))
             platform.notify_service("STOPPING=1")

@@ -64,6 +64,8 @@ LEFT_OUT = {
     "pkcs12_password_file",
     "sign_pkcs12_file",
     "sign_pkcs12_password_file",
+    "alerts",
+    "health",
     "timestamp",
     "user",
     "web.base_url",
