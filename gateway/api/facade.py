@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
-from gateway.api.machinery import Machinery
+from gateway.api.auditing import Auditing
 from gateway.clock import Clock, Randomness
 from gateway.errors import InputError
 from gateway.findings import has_errors
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from gateway.store.base import Action, Destination, Pause
 
 
-class Gateway(Machinery):
+class Gateway(Auditing):
     """The gateway: opened once, used by many callers, closed at the end (or as a context manager)."""
 
     @classmethod

@@ -26,6 +26,7 @@ from gateway.cli import (
     queue_pauses,
     queue_receipts,
     receipts,
+    report,
     run,
     sandbox,
     session,
@@ -61,6 +62,8 @@ inspect.register(app)
 validate.register(app)
 obligations.register(app)
 evidence.register(app)
+validate.register(app)
+report.register(app)
 app.add_typer(ins.app, name="ins")
 app.add_typer(dmp.app, name="dmp")
 app.add_typer(config.app, name="config")

@@ -6,6 +6,7 @@ from gateway.settings.base import (
     Environment,
     TlsSettings,
 )
+from gateway.settings.indicators import IndicatorSettings
 from gateway.settings.insi import InsiSettings
 from gateway.settings.loading import (
     ENV_CONFIG,
@@ -60,6 +61,7 @@ __all__ = [
     "FhirSettings",
     "HealthSettings",
     "ImapSettings",
+    "IndicatorSettings",
     "InsiSettings",
     "JournalSettings",
     "KitSettings",

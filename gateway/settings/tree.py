@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from gateway.settings.base import Environment, Table, TlsSettings
+from gateway.settings.indicators import IndicatorSettings
 from gateway.settings.insi import InsiSettings
 from gateway.settings.machinery import (
     AlertSettings,
@@ -86,6 +87,9 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _accounts_differ(self) -> Self:
+    health: HealthSettings | None = None
+    alerts: AlertSettings | None = None
+    indicators: IndicatorSettings = IndicatorSettings()
         ids = [account.id for account in self.account]
         # `a/../b` and `b` are one folder, and so are `A` and `a` where the system says so.
         folders = [os.path.normcase(os.path.normpath(a.outbox)) for a in self.account if a.outbox is not None]

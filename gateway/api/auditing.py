@@ -1,0 +1,22 @@
+"""What a gateway offers to who reports and audits."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gateway.api.machinery import Machinery
+
+if TYPE_CHECKING:
+    from gateway.api.report import Reporting
+
+
+class Auditing(Machinery):
+    """The part of the facade that reads what was done."""
+
+    @cached_property
+    def report(self) -> Reporting:
+        """The indicators of a period: `gateway.report("2026")`; declarations and the protocols' table beside."""
+        from gateway.api.report import Reporting
+
+        return Reporting(self)
