@@ -30,8 +30,8 @@ def serve(
 
     settings = load(config)
     if listen is not None:
-        settings = _listening(settings, listen)
-    _check_installed()
+        settings = listening(settings, listen)
+    check_installed()
     from gateway.web.app import serve as serve_pages
 
     web = settings.web
@@ -43,7 +43,7 @@ def serve(
         serve_pages(gateway, settings, clock=SystemClock())
 
 
-def _listening(settings: Settings, listen: str) -> Settings:
+def listening(settings: Settings, listen: str) -> Settings:
     """The same settings on another address. Raises ConfigError (WEB-005)."""
     from pydantic import ValidationError
 
@@ -60,11 +60,13 @@ def _listening(settings: Settings, listen: str) -> Settings:
     return settings.model_copy(update={"web": web})
 
 
-def _check_installed() -> None:
-    """Raise ConfigError (WEB-004) where the pages' libraries are not installed."""
+def check_installed() -> None:
+    """Raise ConfigError (WEB-004) where the libraries of the pages and the API are not installed."""
     from importlib.util import find_spec
 
     from gateway.errors import ConfigError
 
-    if any(find_spec(name) is None for name in ("jinja2", "starlette", "uvicorn")):
-        raise ConfigError("WEB-004", "Les pages d'audit ne sont pas installées.", "pip install kine-gateway[web]")
+    if any(find_spec(name) is None for name in ("fastapi", "jinja2", "starlette", "uvicorn")):
+        raise ConfigError(
+            "WEB-004", "Les pages d'audit et l'API ne sont pas installées.", "pip install kine-gateway[web]"
+        )

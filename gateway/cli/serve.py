@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway import platform
+from gateway.cli.audit import check_installed, listening
 from gateway.cli.common import ConfigOption
 from gateway.cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gateway.api import Gateway
-    from gateway.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -37,9 +34,12 @@ def serve(
     """Sert les pages d'audit et l'API HTTP (/v1), et livre les documents, jusqu'à l'arrêt (Ctrl-C)."""
     from gateway.api import Gateway
     from gateway.cli.logs import to_stderr
+    from gateway.settings import load
 
-    settings = _settings(config, listen)
-    create_app = _application()
+    settings = load(config) if listen is None else listening(load(config), listen)
+    check_installed()
+    from gateway.web.app import create_app
+
     to_stderr(as_json=as_json)
     with Gateway.open(settings) as gateway:
         gateway.warm()
@@ -47,35 +47,6 @@ def serve(
         asyncio.run(_run(gateway, app, deliver=deliver))
         if as_json:
             print_json({"stopped": True})
-
-
-def _application() -> Callable[..., Any]:
-    from gateway.errors import ConfigError
-
-    try:
-        from gateway.web.app import create_app
-    except ModuleNotFoundError as fault:
-        message = f"Le serveur web n'est pas installé ({fault.name})."
-        raise ConfigError("WEB-004", message, "pip install 'kine-gateway[web]'") from fault
-    return create_app
-
-
-def _settings(config: Path | None, listen: str | None) -> Settings:
-    """The configuration, with the address of the command line held to the same rules."""
-    from pydantic import ValidationError
-
-    from gateway.errors import ConfigError
-    from gateway.settings import WebSettings, load
-
-    settings = load(config)
-    if listen is None:
-        return settings
-    try:
-        web = WebSettings.model_validate({**settings.web.model_dump(), "listen": listen})
-    except ValidationError as fault:
-        advice = "Écrire 127.0.0.1:8787 ; une adresse hors de ce poste demande cert_file et key_file dans [web]."
-        raise ConfigError("WEB-005", f"Impossible d'écouter sur {listen}.", advice) from fault
-    return settings.model_copy(update={"web": web})
 
 
 async def _run(gateway: Gateway, app: Any, *, deliver: bool) -> None:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.middleware import Middleware
 
-from gateway.web.api import contract, deliveries, documents, journal, problems, service
+from gateway.web.api import contract, deliveries, dmp, documents, identity, journal, problems, service
 from gateway.web.api.access import Desk
 from gateway.web.api.limits import RateLimit
 from gateway.web.api.replay import Replays
@@ -37,7 +37,7 @@ def create_api(gateway: Gateway) -> FastAPI:
     )
     rate = RateLimit(settings.web.requests_per_minute, gateway.clock)
     api.state.desk = Desk(gateway, TokenFile(settings.tokens_file), rate, Replays())
-    for part in (service, documents, deliveries, journal):
+    for part in (service, documents, deliveries, journal, identity, dmp):
         api.include_router(part.router)
     problems.register(api)
     api.add_api_route("/openapi.json", lambda: JSONResponse(description(api)), include_in_schema=False)

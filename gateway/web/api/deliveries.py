@@ -22,10 +22,10 @@ from gateway.web.api.contract import binary, errors
 from gateway.web.api.shapes import (
     Changes,
     Decision,
+    Delivery,
     DeliveryPage,
-    DeliveryShape,
     Handing,
-    HistoryShape,
+    History,
     Linking,
     Readdressing,
     Repreparing,
@@ -117,7 +117,7 @@ def changes(caller: Anyone, since: Annotated[Since, Query()]) -> JSONResponse:
 
 @router.get(
     "/deliveries/{delivery_id}",
-    response_model=HistoryShape,
+    response_model=History,
     responses=errors(404),
     summary="One delivery: its attempts, the servers' replies, what people decided, the mails that came back",
 )
@@ -170,7 +170,7 @@ def _order(name: str, summary: str, do: Callable[[Caller, str, Decision], Delive
     many = name in _MANY
     router.post(
         f"/deliveries/{{delivery_id}}/{name}",
-        response_model=list[DeliveryShape] if many else DeliveryShape,
+        response_model=list[Delivery] if many else Delivery,
         responses=errors(400, 404, 409),
         summary=summary,
     )(act)
@@ -209,7 +209,7 @@ _order(
 
 @router.post(
     "/deliveries/{delivery_id}/handed",
-    response_model=DeliveryShape,
+    response_model=Delivery,
     responses=errors(400, 404, 409),
     summary="A named person delivered it by other means",
 )

@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway.store.browsing_types import Consulted
 from gateway.web.api.access import Anyone, Auditor, Caller, Staff, Vendor
-from gateway.web.api.answers import document_row, own_delivery
+from gateway.web.api.answers import document_row, own_delivery, shown
 from gateway.web.api.contract import binary, errors
 from gateway.web.api.deliveries import DeliveryId
 from gateway.web.api.documents import DocumentId
 from gateway.web.api.problems import RefusedError
-from gateway.web.api.shapes import FoundBytes, LooseReceipt, ReceivedAnswer, Verification
+from gateway.web.api.shapes import Answer, Delivery, FoundBytes, LooseReceipt, ReceivedAnswer, Verification
 
 router = APIRouter()
 _MAIL = {"type": "string", "contentMediaType": "message/rfc822"}
@@ -152,3 +152,35 @@ async def take_in(caller: Vendor, request: Request) -> JSONResponse:
 def loose(caller: Anyone) -> JSONResponse:
     """Code, time and place of each, never content."""
     return JSONResponse(caller.gateway.receipts.loose(caller.account))
+
+
+class Overdue(Answer):
+    """Receipts whose time is over, found now."""
+
+    found: list[Delivery]
+
+
+@router.post(
+    "/receipts/overdue",
+    tags=["receipts"],
+    response_model=Overdue,
+    responses=errors(),
+    summary="Look for receipts whose time is over; a running gateway does it by itself",
+)
+def overdue(caller: Vendor) -> JSONResponse:
+    """Nothing is sent again for want of a receipt."""
+    found = caller.gateway.receipts.mark_overdue(caller.account_for(None))
+    return JSONResponse({"found": [shown(one) for one in found]})
+
+
+@router.get(
+    "/deliveries/{delivery_id}/traces",
+    tags=["deliveries"],
+    response_model=list[dict[str, Any]],
+    responses=errors(404),
+    summary="Every exchange with the servers about a delivery, in codes",
+)
+def traces(caller: Anyone, delivery_id: DeliveryId) -> JSONResponse:
+    """As `kine-gateway queue show --trace --json` shows them."""
+    own_delivery(caller, delivery_id)
+    return JSONResponse(caller.gateway.traces.of_delivery(delivery_id))

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
+from gateway.api.sessions import Access
 from gateway.errors import GatewayError
 from gateway.records.base import Line
 from gateway.web.api.access import Anyone, IdempotencyKey, Staff, desk_of
 from gateway.web.api.answers import ordered
 from gateway.web.api.contract import errors
-from gateway.web.api.shapes import Account, Health
+from gateway.web.api.shapes import Account, Health, mirror
 
 router = APIRouter(tags=["service"])
 
@@ -47,6 +48,9 @@ def accounts(caller: Anyone) -> JSONResponse:
     return JSONResponse(found)
 
 
+AccessAnswer = mirror(Access, "SessionState")
+
+
 class SessionReady(BaseModel):
     """Who logged in again."""
 
@@ -76,3 +80,15 @@ def session_ready(caller: Staff, order: SessionReady, request: Request, key: Ide
         return {"account": account, "due": caller.gateway.sessions.ready(account, by=order.by)}
 
     return ordered(caller, request, key, order, do)
+
+
+@router.get(
+    "/session",
+    response_model=AccessAnswer,
+    responses=errors(),
+    summary="Whether the account can send without a person at the keyboard; may take seconds",
+)
+def session(caller: Staff) -> JSONResponse:
+    """A token is asked for where one is needed, and dropped."""
+    account = caller.account_for(None)
+    return JSONResponse(next(one.as_dict() for one in caller.gateway.sessions.accesses() if one.account == account))

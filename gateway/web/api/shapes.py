@@ -57,7 +57,7 @@ class ProblemDetails(Answer):
     findings: list[Finding]
 
 
-DeliveryShape: Any = mirror(
+Delivery: Any = mirror(
     views.DeliveryView,
     "Delivery",
     transport=Transport,
@@ -68,9 +68,9 @@ DeliveryShape: Any = mirror(
 AttemptShape = mirror(Attempt, "Attempt")
 NoteShape = mirror(Note, "Note")
 ReceivedShape = mirror(ReceivedLine, "ReceivedMail", meaning=str)
-HistoryShape: Any = create_model(
+History: Any = create_model(
     "DeliveryHistory",
-    __base__=DeliveryShape,
+    __base__=Delivery,
     __doc__="A delivery with its attempts, what people decided, and the mails that came back.",
     history=(list[AttemptShape], ...),  # type: ignore[valid-type]
     notes=(list[NoteShape], ...),  # type: ignore[valid-type]
@@ -110,20 +110,20 @@ class Document(Answer):
     replaces: str | None
     replaced_by: str | None
     withdrawn_at: datetime | None
-    deliveries: list[DeliveryShape]
+    deliveries: list[Delivery]
 
 
 class DeliveryPage(Answer):
     """Deliveries, newest first. `next` is the `after` of the following page; null at the end."""
 
-    deliveries: list[DeliveryShape]
+    deliveries: list[Delivery]
     next: str | None
 
 
 class Changes(Answer):
     """Deliveries that moved since a cursor, as they stand now. Ask again with `cursor`; `more`: at once."""
 
-    deliveries: list[DeliveryShape]
+    deliveries: list[Delivery]
     cursor: str
     more: bool
 
@@ -184,7 +184,7 @@ class Linking(Answer):
     size: int
     ok: bool
     findings: list[Finding]
-    new_delivery: DeliveryShape | None
+    new_delivery: Delivery | None
 
 
 class Withdrawal(Answer):
@@ -225,8 +225,8 @@ class ReceivedAnswer(Answer):
     verdict: str
     reason: str | None
     meaning: str
-    delivery: DeliveryShape | None
-    held: list[DeliveryShape]
+    delivery: Delivery | None
+    held: list[Delivery]
 
 
 class LooseReceipt(Answer):

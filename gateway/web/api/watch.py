@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from gateway.clock import Clock
 
 _LOG = logging.getLogger("gateway.web")
-CARRYING = frozenset({"/documents", "/check", "/render", "/receipts", "/journal/find", "/dmp/test", "/dmp/find"})
+CARRYING = frozenset(
+    {"/documents", "/check", "/render", "/receipts", "/journal/find", "/dmp/test", "/dmp/search", "/dmp/sets"}
+)
 """Operations whose body holds a document; the others take orders of a few lines."""
 
 
