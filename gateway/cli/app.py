@@ -29,6 +29,7 @@ from gateway.cli import (
     report,
     run,
     sandbox,
+    serve,
     session,
     token,
     traces,
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 documents.register(app)
 run.register(app)
+serve.register(app)
 linked.register(queue.app, app)
 queue_receipts.register(queue.app)
 queue_pauses.register(queue.app)
