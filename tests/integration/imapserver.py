@@ -13,9 +13,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from tests.integration import mailserver
 from tests.integration.mailserver import MAIL_OWNER, RealMail
@@ -68,6 +72,9 @@ class CertificateImap:
     ca: Path
     cert: Path
     key: Path
+    crl_empty: Path
+    crl_revoked: Path
+    """Lists of that authority: nothing revoked, and the server's own certificate revoked."""
 
 
 @contextmanager
@@ -79,7 +86,8 @@ def by_certificate(mail: RealMail, box: str, mechanisms: str = "plain external")
         for name in ("run", "state"):
             (base / name).mkdir(mode=0o755)
         tls, starttls = _free_port(), _free_port()
-        found = CertificateImap(tls, starttls, base / "ca.pem", base / "client.pem", base / "client.key")
+        files = (base / name for name in ("ca.pem", "client.pem", "client.key", "crl.pem", "crl-revoked.pem"))
+        found = CertificateImap(tls, starttls, *files)
         _certificates(base, box)
         gid = pwd.getpwnam(MAIL_OWNER).pw_gid
         values = {"base": base, "mail": mail.mail_dir, "mechanisms": mechanisms, "owner": MAIL_OWNER, "gid": gid}
@@ -113,3 +121,20 @@ def _certificates(base: Path, box: str) -> None:
     for name, leaf in leaves.items():
         leaf.private_key_pem.write_to_path(base / f"{name}.key")
         (base / f"{name}.pem").write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
+    serial = x509.load_pem_x509_certificate(leaves["server"].cert_chain_pems[0].bytes()).serial_number
+    (base / "crl.pem").write_bytes(_revoked(authority))
+    (base / "crl-revoked.pem").write_bytes(_revoked(authority, serial))
+
+
+def _revoked(authority: trustme.CA, *serials: int) -> bytes:
+    """A revocation list (RFC 5280 §5) with these serial numbers."""
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    key = serialization.load_pem_private_key(authority.private_key_pem.bytes(), password=None)
+    now = datetime.now(UTC)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
+    builder = builder.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=1))
+    for serial in serials:
+        row = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - timedelta(hours=1)).build()
+        builder = builder.add_revoked_certificate(row)
+    assert isinstance(key, EllipticCurvePrivateKey)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

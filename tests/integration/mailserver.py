@@ -4,8 +4,9 @@ Both want client certificates.
 
 Everything lives in one temporary folder, on free loopback ports, under a private CA; nothing of the machine's own
 mail configuration is read or changed. Mail is taken for the domains of `DOMAINS` only (any other domain is refused
-with 5.1.2, as an operator's white list does), for any local part but `inconnu`. Root is needed: Postfix drops
-privileges by itself.
+with 5.1.2, as an operator's white list does), for any local part but `inconnu`. Those of `HOSPITAL` are put into
+the box by Postfix itself, which can so report `delivered`; the others go over LMTP (`relayed`). Root is needed: Postfix
+drops privileges by itself.
 
 Use the session fixture `real_mail` of tests/integration/conftest.py.
 """
@@ -23,7 +24,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,13 +35,17 @@ from cryptography.hazmat.primitives import hashes
 from tests.integration import tokenserver
 from tests.integration.tokenserver import TokenService
 
-DOMAINS = ("kine.test.mssante.fr", "medecin.test.mssante.fr", "patient.test.mssante.fr", "patient.mssante.fr")
+HOSPITAL = "hopital.test.mssante.fr"
+EVERYBODY = "tous"
+DOMAINS = ("kine.test.mssante.fr", "medecin.test.mssante.fr", "patient.test.mssante.fr", "patient.mssante.fr", HOSPITAL)
 UNKNOWN = f"inconnu@{DOMAINS[1]}"
 """An address of a served domain that does not exist: 550 5.1.1."""
 GONE = f"parti@{DOMAINS[1]}"
 """An address that is taken at first and bounces afterwards: 5.1.1."""
 CLOSED = f"ferme@{DOMAINS[1]}"
 """The same, with 5.2.1: the box is closed."""
+CLOSED_PATIENT = "201032227890155@patient.mssante.fr"
+"""The same for the patient of the fixture 01_entorse_cheville_bilan."""
 PASSWORD = "mot-de-passe-de-test"
 MESSAGE_LIMIT = 26_214_400
 SBIN = ("/usr/sbin", "/sbin")
@@ -84,12 +89,13 @@ class RealMail:
     def maildir(self, address: str) -> Path:
         """Maildir of an address."""
         local, _, domain = address.partition("@")
-        return self.mail_dir / domain / local
+        return self.mail_dir / domain / (EVERYBODY if domain == HOSPITAL else local)
 
     def messages(self, address: str) -> list[bytes]:
         """What was delivered to an address, oldest first."""
-        found = [p for folder in ("new", "cur") for p in (self.maildir(address) / folder).glob("*") if p.is_file()]
-        return [path.read_bytes() for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
+        found = [path for folder in ("new", "cur") for path in (self.maildir(address) / folder).glob("*")]
+        read = [path.read_bytes() for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
+        return [raw for raw in read if HOSPITAL not in address or b"Delivered-To: " + address.encode() in raw]
 
     def wait_for(self, address: str, count: int = 1, timeout: float = 10.0) -> list[bytes]:
         """Messages of an address once there are `count` of them (Postfix queues before it delivers)."""
@@ -113,12 +119,12 @@ def running(listeners: str = "") -> Iterator[RealMail]:
 
     `listeners` are more lines of Postfix's master.cf: a benchmark wants one of its own.
     """
-    # Not pytest's own tmp_path: the servers' users could not enter it, and socket names have 108 bytes.
+    # Not pytest's own tmp_path: too deep for the servers' users and for socket names (108 bytes).
     base = Path(tempfile.mkdtemp(prefix="kine-mail-"))
     base.chmod(0o755)
     try:
         mail = _prepare(base, listeners)
-        with tokenserver.running(base, mail.token_port, _binary("dovecot")) as tokens:
+        with tokenserver.running(base, mail.token_port, free_ports(1)[0], _binary("dovecot")) as tokens:
             mail = replace(mail, tokens=tokens)
             with _postfix(base, mail), _dovecot(base, mail):
                 yield mail
@@ -156,14 +162,9 @@ def _prepare(base: Path, listeners: str) -> RealMail:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
+    with ExitStack() as kept:
+        sockets = [kept.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [item.getsockname()[1] for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()
 
 
 def _certificates(folder: Path) -> bytes:
@@ -192,8 +193,7 @@ def _binary(name: str) -> str:
     return found
 
 
-# ------------------------------------------------------------------------------------------------ Postfix
-
+# ----------------------------------------------------------------------------------------------- Postfix
 MAIN_CF = """\
 compatibility_level = 3.6
 config_directory = {base}/postfix
@@ -213,6 +213,11 @@ default_transport = error:5.1.2 domain outside the trust space
 virtual_mailbox_domains = {domains}
 virtual_mailbox_maps = regexp:{base}/postfix/mailboxes
 virtual_transport = lmtp:unix:{base}/dovecot/lmtp
+virtual_mailbox_base = {mail}
+virtual_mailbox_limit = 0
+virtual_minimum_uid = 1
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
 transport_maps = texthash:{base}/postfix/transport
 message_size_limit = {limit}
 smtputf8_enable = yes
@@ -251,6 +256,7 @@ retry unix - - n - - error
 bounced unix - n n - - pipe
   user={owner} argv={base}/postfix/bounce ${{nexthop}}
 lmtp unix - - n - - lmtp
+virtual unix - n n - - virtual
 proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
@@ -259,16 +265,19 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 def _configure_postfix(base: Path, mail: RealMail, fingerprint: str, listeners: str) -> None:
-    main = MAIN_CF.format(base=base, log=mail.log, domains=" ".join(DOMAINS), limit=MESSAGE_LIMIT)
+    domains, user = " ".join(DOMAINS), pwd.getpwnam(MAIL_OWNER)
+    values = {"base": base, "log": mail.log, "mail": mail.mail_dir, "uid": user.pw_uid, "gid": user.pw_gid}
+    main = MAIN_CF.format(domains=domains, limit=MESSAGE_LIMIT, **values)
     (base / "postfix" / "main.cf").write_text(main, encoding="utf-8")
     ports = SMTPD.format(port=mail.smtps_port, wrapper="yes") + SMTPD.format(port=mail.starttls_port, wrapper="no")
     ports += tokenserver.listener(base, mail.token_port) + listeners
     (base / "postfix" / "master.cf").write_text(ports + MASTER_CF.format(base=base, owner=MAIL_OWNER), encoding="utf-8")
-    domains = "|".join(domain.replace(".", r"\.") for domain in DOMAINS)
-    boxes = f"if !/^inconnu@/\n/^[a-z0-9._-]+@({domains})$/ box\nendif\n"
+    served = "|".join(domain.replace(".", r"\.") for domain in DOMAINS)
+    # virtual(8) takes a path from here, and allows no substitution in it: one box for all of that domain.
+    boxes = f"if !/^inconnu@/\n/^[a-z0-9._-]+@({served})$/ {HOSPITAL}/{EVERYBODY}/\nendif\n"
     (base / "postfix" / "mailboxes").write_text(boxes, encoding="utf-8")
     # Not the transport "error": Postfix would refuse these at once.
-    late = f"{GONE} bounced:5.1.1\n{CLOSED} bounced:5.2.1\n"
+    late = f"{GONE} bounced:5.1.1\n{CLOSED} bounced:5.2.1\n{CLOSED_PATIENT} bounced:5.2.1\n{HOSPITAL} virtual:\n"
     (base / "postfix" / "transport").write_text(late, encoding="utf-8")
     script = base / "postfix" / "bounce"
     script.write_text('#!/bin/sh\ncat >/dev/null\necho "$1 mailbox unavailable"\nexit 69\n', encoding="utf-8")
@@ -300,8 +309,7 @@ def _stop(pid_file: Path) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-# ------------------------------------------------------------------------------------------------ Dovecot
-
+# ----------------------------------------------------------------------------------------------- Dovecot
 DOVECOT_CONF = """\
 protocols = imap lmtp
 base_dir = {base}/dovecot/run
@@ -317,7 +325,7 @@ ssl_verify_client_cert = yes
 ssl_require_crl = no
 auth_ssl_require_client_cert = yes
 auth_mechanisms = plain login
-auth_username_chars = abcdefghijklmnopqrstuvwxyz0123456789.-_@
+auth_username_chars = abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@
 mail_location = maildir:{mail}/%d/%n
 first_valid_uid = 1
 passdb {{

@@ -37,13 +37,24 @@ class RealPractice:
 
 
 def open_real(
-    folder: Path, mail: RealMail, name: str, *, smtp_port: int = 0, retry: str = FAST, **imap: Any
+    folder: Path,
+    mail: RealMail,
+    name: str,
+    *,
+    smtp_port: int = 0,
+    retry: str = FAST,
+    of: str = CASE,
+    tables: str = "",
+    **imap: Any,
 ) -> RealPractice:
-    """Write the configuration of a practice with the box `name`; `imap` adds to [account.imap]."""
+    """Write the configuration of a practice with the box `name`, of the author of the fixture `of`.
+
+    `imap` adds to [account.imap], `tables` to the file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "password").write_text(PASSWORD + "\n")
     (folder / "trust.txt").write_text("# source: tests\n# date: 2026-11-01\n" + "\n".join(DOMAINS) + "\n")
-    submission, mailbox = case(CASE), f"{name}@{DOMAINS[0]}"
+    submission, mailbox = case(of), f"{name}@{DOMAINS[0]}"
     tls = f'{{ ca_file = "{mail.ca}", cert_file = "{mail.client_cert}", key_file = "{mail.client_key}" }}'
     extra = "".join(f"{key} = {json.dumps(value)}\n" for key, value in imap.items())
     text = f"""
@@ -56,6 +67,7 @@ checkpoint_dir = "checkpoints"
 key_file = "journal.key"
 [trust_space]
 file = "trust.txt"
+{tables}
 [retry]
 {retry}
 [[account]]

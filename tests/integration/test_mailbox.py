@@ -23,6 +23,7 @@ from tests.integration.imapserver import by_certificate
 from tests.integration.real_practice import DOCTOR_DOMAIN, RealPractice, cutting, letter, open_real, post
 
 if TYPE_CHECKING:
+    from gateway.channels.tokens import TokenSource
     from tests.integration.mailserver import RealMail
 
 
@@ -300,3 +301,46 @@ async def test_the_certificate_alone_opens_the_box(real_mail: RealMail, security
             await mailbox.unseen()
         await mailbox.aclose()
         assert caught.value.verdict is Verdict.CONFIGURATION
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+async def test_a_revocation_list_holds_for_reading_too(real_mail: RealMail, security: str) -> None:
+    box = "revoquee@kine.test.mssante.fr"
+    with by_certificate(real_mail, box) as server:
+        for crl, refused in ((server.crl_empty, ""), (server.crl_revoked, "IMAP-TLS-VERIFY")):
+            tls = TlsSettings(ca_file=server.ca, cert_file=server.cert, key_file=server.key, crl_file=crl)
+            port = server.tls_port if security == "tls" else server.starttls_port
+            settings = {"host": "localhost", "port": port, "security": security, "tls": tls, "timeout": 10}
+            assert await looked(ImapSettings.model_validate(settings), box) == refused
+
+
+# -------------------------------------------------------------------------------------------------- by a token
+
+
+async def looked(settings: ImapSettings, box: str, token: TokenSource | None = None) -> str:
+    """Look at a box once; the code of what went wrong, or nothing."""
+    mailbox = Mailbox(settings, box, account="a", token=token, clock=SystemClock())
+    try:
+        await mailbox.unseen()
+    except MailboxError as fault:
+        return fault.reason
+    finally:
+        await mailbox.aclose()
+    return ""
+
+
+async def test_a_token_opens_the_box_and_a_stale_one_asks_for_a_person(real_mail: RealMail) -> None:
+    made, box = real_mail.tokens, "jeton@kine.test.mssante.fr"
+    assert made is not None
+    settings = ImapSettings.model_validate(
+        {
+            "host": "localhost",
+            "port": made.imap_port,
+            "auth": "xoauth2",
+            "tls": TlsSettings(ca_file=real_mail.ca),
+            "timeout": 10,
+        }
+    )
+    assert await looked(settings, box, lambda _: made.token(box)) == ""
+    assert await looked(settings, box, lambda _: made.token(box, lives=-5)) == "IMAP-SESSION"
+    assert await looked(settings, box, lambda _: made.token("autre@kine.test.mssante.fr")) == "IMAP-SESSION"

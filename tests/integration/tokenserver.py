@@ -1,6 +1,6 @@
-"""The part of the real operator that opens a box by a token: Postfix asks a Dovecot that validates signed tokens itself.
+"""How the real operator opens a box by a token: Postfix asks a Dovecot that validates signed tokens itself.
 
-No network and no provider: Dovecot holds the public key, the tests sign (RFC 7519, ES256) what a Pro Santé Connect would.
+No network and no provider: Dovecot holds the public key, the tests sign (RFC 7519, ES256) as a provider would.
 """
 
 from __future__ import annotations
@@ -34,12 +34,16 @@ SMTPD = """\
 """
 
 DOVECOT = """\
-protocols =
+protocols = imap
 base_dir = {home}/run
 state_dir = {home}/state
 instance_name = {name}-tokens
 log_path = {home}/log
-ssl = no
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{base}/tls/server.pem
+ssl_key = <{base}/tls/server.key
+mail_location = maildir:{base}/mail/%d/%n
 disable_plaintext_auth = no
 auth_mechanisms = xoauth2 oauthbearer
 auth_username_chars = abcdefghijklmnopqrstuvwxyz0123456789.-_@
@@ -57,7 +61,16 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid=nobody gid={gid} home={home}/boxes/%u allow_all_users=yes
+  args = uid=nobody gid={gid} home={base}/mail/%d/%n allow_all_users=yes
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = 0
+  }}
+  inet_listener imaps {{
+    port = {imap_port}
+    ssl = yes
+  }}
 }}
 service auth {{
   unix_listener {home}/sasl {{
@@ -79,6 +92,8 @@ class TokenService:
     """Signs tokens that the running operator accepts, and others."""
 
     port: int
+    imap_port: int
+    """Where the same token opens the box for reading (IMAP, TLS from the first byte)."""
     log: Path
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
@@ -106,11 +121,11 @@ def listener(base: Path, port: int) -> str:
 
 
 @contextmanager
-def running(base: Path, port: int, dovecot: str) -> Iterator[TokenService]:
-    """Start the Dovecot that checks tokens for Postfix's `port`; `dovecot` is its program."""
+def running(base: Path, port: int, imap_port: int, dovecot: str) -> Iterator[TokenService]:
+    """Start the Dovecot that checks tokens, for Postfix's `port` and for reading; `dovecot` is its program."""
     home = base / "tokens"
     home.mkdir(mode=0o755)
-    service = TokenService(port, home / "log")
+    service = TokenService(port, imap_port, home / "log")
     keys = home / "keys" / "default" / "ES256"
     keys.mkdir(parents=True)
     public = service.key.public_key().public_bytes(
@@ -118,7 +133,8 @@ def running(base: Path, port: int, dovecot: str) -> Iterator[TokenService]:
     )
     (keys / "default").write_bytes(public)
     (home / "oauth2.conf").write_text(OAUTH2.format(home=home), encoding="utf-8")
-    text = DOVECOT.format(home=home, name=base.name, gid=pwd.getpwnam("nobody").pw_gid)
+    gid = pwd.getpwnam("nobody").pw_gid
+    text = DOVECOT.format(home=home, base=base, name=base.name, gid=gid, imap_port=imap_port)
     (home / "dovecot.conf").write_text(text, encoding="utf-8")
     command = [dovecot, "-F", "-c", str(home / "dovecot.conf")]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as server:
