@@ -1,4 +1,4 @@
-"""What the README tells people to type works.
+"""What the README and the guides tell people to type works.
 
 A shell block under the line `<!-- run -->` is run as it stands, all blocks of a file in one folder, one after the
 other. That folder is a temporary one that shows the repository's data folders, so a command may name
@@ -17,6 +17,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.fr.md")
+GUIDES = tuple(
+    sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if "<!-- run -->" in path.read_text("utf-8"))
+)
+"""Pages with commands to run; of the others, test_commands_page.py checks that each command exists."""
 BLOCK = re.compile(r"^<!-- run -->\n+```(?:sh|bash|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN = ("fixtures", "config", "mappings")
 
@@ -41,7 +45,7 @@ def test_readme_has_runnable_commands() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", READMES)
+@pytest.mark.parametrize("name", [*READMES, *GUIDES])
 def test_readme_commands_run(name: str, tmp_path: Path) -> None:
     for folder in SHOWN:
         (tmp_path / folder).symlink_to(ROOT / folder)
