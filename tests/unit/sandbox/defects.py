@@ -1022,7 +1022,7 @@ MORE = [
         "set: patientId of a local kind",
         lambda r: (
             [
-                find(r, identifier(owner, scheme)).set("value", f"{b.INS}^^^&{b.INS_OID}&ISO^PI")
+                find(r, identifier(owner, scheme)).attrib.update({"value": f"{b.INS}^^^&{b.INS_OID}&ISO^PI"})
                 for owner, scheme in ((SET, SET_PATIENT), (DOC, DOC_PATIENT), (SIG, DOC_PATIENT))
             ]
             and None

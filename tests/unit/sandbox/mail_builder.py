@@ -93,4 +93,5 @@ def build(mail: MailDraft) -> bytes:
     message.add_attachment(data, "application", "zip", filename="IHE_XDM.ZIP")
     message.add_attachment(b"%PDF-1.4 essai", "application", "pdf", filename=PDF_NAME)
     mail.edit("message", message)
-    return mail.edit("raw", message.as_bytes())
+    raw: bytes = mail.edit("raw", message.as_bytes())
+    return raw

@@ -6,6 +6,7 @@ import copy
 import uuid
 from collections.abc import Sequence
 from email import message_from_bytes
+from email.message import EmailMessage, Message
 from email.policy import HTTP
 
 from lxml import etree
@@ -72,13 +73,18 @@ def parts(answer: HttpAnswer) -> tuple[E, dict[str, tuple[str, bytes]]]:
     assert answer.content_type.startswith("multipart/related"), answer.content_type
     head = f"MIME-Version: 1.0\r\nContent-Type: {answer.content_type}\r\n\r\n".encode()
     message = message_from_bytes(head + answer.body, policy=HTTP)
-    found = list(message.iter_parts())  # type: ignore[attr-defined]
+    assert isinstance(message, EmailMessage)
+    found = list(message.iter_parts())
     assert message.get_param("start") == found[0]["Content-ID"]
-    contents = {
-        part["Content-ID"].strip("<>"): (part.get_content_type(), part.get_payload(decode=True)) for part in found
-    }
+    contents = {part["Content-ID"].strip("<>"): (part.get_content_type(), _content(part)) for part in found}
     root = etree.fromstring(contents.pop(found[0]["Content-ID"].strip("<>"))[1])
     return root, contents
+
+
+def _content(part: Message) -> bytes:
+    data = part.get_payload(decode=True)
+    assert isinstance(data, bytes)
+    return data
 
 
 def retrieved(answer: HttpAnswer) -> tuple[str, list[str], dict[str, bytes]]:

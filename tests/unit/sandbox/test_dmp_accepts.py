@@ -112,7 +112,11 @@ def test_a_tolerated_variant_is_accepted(dmp: Dmp, name: str) -> None:
 
 def test_hash_and_size_are_compared_without_case(dmp: Dmp) -> None:
     seen: dict[str, bytes] = {}
-    edits = {"document": lambda data: seen.setdefault("document", data), "metadata": _hash_upper(seen)}
+
+    def keep(data: bytes) -> bytes:
+        return seen.setdefault("document", data)
+
+    edits: dict[str, Callable[[Any], Any]] = {"document": keep, "metadata": _hash_upper(seen)}
     answer = dmp.send(feed(dmp.draft(edits=edits)))
     assert outcome(answer) == ("Success",), reasons(answer)
 

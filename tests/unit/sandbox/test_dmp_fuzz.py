@@ -38,7 +38,7 @@ def _damage(root: etree._Element, dice: random.Random) -> None:
     elif kind == 2:
         element.text = None
     elif kind == 3:
-        element.tag = f"{element.tag}X"
+        element.tag = f"{element.tag!s}X"
     elif element.attrib:
         name = dice.choice(list(element.attrib))
         if kind == 4:

@@ -41,7 +41,11 @@ def test_a_patient_without_ins_is_named_by_the_local_id() -> None:
             if item.get("value", "").endswith("^NH"):
                 item.set("value", "IPP-1^^^&1.2.250.1.999.8&ISO^PI")
 
-    edits = {"cda": remove("//h:patientRole/h:id[1]"), "metadata": local, "message": header("X-MSS-INS", "N")}
+    edits: dict[str, Callable[[Any], Any]] = {
+        "cda": remove("//h:patientRole/h:id[1]"),
+        "metadata": local,
+        "message": header("X-MSS-INS", "N"),
+    }
     assert codes(MailDraft(edits)) == []
 
 
