@@ -22,6 +22,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.integration import database
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("KINE_SHARED", ROOT.parent / "shared")).resolve()
 NODE_DIR = ROOT / "build" / "node"
@@ -52,6 +54,7 @@ TOOLS: dict[str, Callable[[], bool]] = {
     "pdftoppm": _command("pdftoppm"),
     "chromium": _command("chromium"),
     "npm-packages": (NODE_DIR / ".installed").is_file,
+    "postgres": database.available,
     "preflight": lambda: all((JAVA_DIR / f"{jar}.jar").is_file() for jar in PREFLIGHT_JARS),
 }
 """What a test may ask for, and how to see whether it is there."""
@@ -77,6 +80,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SKIPPED] = Counter()
     config.addinivalue_line("markers", "needs(*names): servers and tools, see TOOLS in tests/conftest.py")
+    config.addinivalue_line("markers", "engine(*names): stores that a test is about, see tests/unit/store/engines.py")
 
 
 # What a fixture stands on: a test that asks for it needs that too.

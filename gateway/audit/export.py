@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gateway.store.base import Store
 
 FORMAT = "kine-gateway/journal/1"
+SHARDED = "kine-gateway/journal/2"
+"""Format of a journal of several shards (PostgreSQL); one of a single shard keeps the first."""
 RECORD_PREFIX = b'{"hash":"'
 RECORD_MIDDLE = b'","record":'
 RECORD_SUFFIX = b"}"
@@ -23,14 +25,10 @@ RECORD_SUFFIX = b"}"
 def export(store: Store) -> Iterator[str]:
     """The lines of an export, each with its line feed."""
     snapshot = store.snapshot()
-    header = {
-        "format": FORMAT,
-        "origin": snapshot.verifier.name,
-        "public_key": snapshot.verifier.dump().strip(),
-        "root": snapshot.root.hex(),
-        "size": snapshot.size,
-    }
-    yield _line(header)
+    key = {"origin": snapshot.verifier.name, "public_key": snapshot.verifier.dump().strip()}
+    heads = [{"root": head.root.hex(), "size": head.size} for head in snapshot.heads]
+    several: dict[str, object] = {"format": SHARDED, "shards": heads, "size": snapshot.size}
+    yield _line({**key, **(several if len(heads) > 1 else {"format": FORMAT, **heads[0]})})
     for note in snapshot.notes:
         yield _line({"checkpoint": note})
     for note, token in snapshot.tokens:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from gateway.audit.verify import TOLD_EVERY, Progress
 from gateway.errors import NotFoundError, StoreError
 from gateway.findings import Finding, error
-from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier
+from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier, shard_of_origin
+from gateway.store.journal import shard_of
 from gateway.store.merkle import inclusion_proofs, leaf_hash, root, verify_inclusion
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def prove_delivery(store: Store, delivery_id: str, progress: Progress | None = N
 
     Raises NotFoundError (DLV-404), StoreError (JRN-110: the journal does not lead to its own checkpoint).
     """
-    note, records = _prove(store, lambda entry: entry.delivery == delivery_id, progress)
+    shard = shard_of(store.delivery(delivery_id).row.account, store.shards)
+    note, records = _prove(store, shard, lambda entry: entry.delivery == delivery_id, progress)
     if not records:
         raise NotFoundError("DLV-404", f"Aucun envoi {delivery_id}.", "Voir `kine-gateway queue list`.")
     return {"format": PROOF, "delivery": delivery_id, "checkpoint": note, "records": records}
@@ -56,7 +58,7 @@ def disclose(store: Store, documents: Sequence[DocumentRow], person: str | None,
     def about(entry: Entry) -> bool:
         return any(mark in entry.record for mark in marks) and json.loads(entry.record).get("document") in names
 
-    note, records = _prove(store, about)
+    note, records = _prove(store, shard_of(documents[0].account, store.shards), about)
     pseudonym = documents[0].patient
     found = {"format": DISCLOSURE, "patient": pseudonym, "documents": sorted(names), "checkpoint": note}
     if person is not None:
@@ -78,14 +80,16 @@ def _digest(salt: str, person: str) -> str:
     return sha256(f"{salt}|{person}".encode()).hexdigest()
 
 
-def _prove(store: Store, wanted: Callable[[Entry], bool], progress: Progress | None = None) -> tuple[str, list[Record]]:
-    """A checkpoint signed now, and the wanted records below it with their paths."""
+def _prove(
+    store: Store, shard: int, wanted: Callable[[Entry], bool], progress: Progress | None = None
+) -> tuple[str, list[Record]]:
+    """A checkpoint of a shard signed now, and the wanted records below it with their paths."""
     store.checkpoint()
     snapshot = store.snapshot()
-    note, checkpoint = _latest(snapshot)
+    note, checkpoint = _latest(snapshot, shard)
     leaves: list[bytes] = []
     found: dict[int, bytes] = {}
-    for entry in snapshot.records():
+    for entry in snapshot.records_of(shard):
         if entry.seq == checkpoint.size:
             break
         if progress is not None and entry.seq % TOLD_EVERY == 0:
@@ -102,14 +106,15 @@ def _prove(store: Store, wanted: Callable[[Entry], bool], progress: Progress | N
     ]
 
 
-def _latest(snapshot: Snapshot) -> tuple[str, Checkpoint]:
-    """The largest checkpoint that does not lie beyond the snapshot (another process may have gone on)."""
+def _latest(snapshot: Snapshot, shard: int) -> tuple[str, Checkpoint]:
+    """The largest checkpoint of a shard that does not lie beyond the snapshot (another process may have gone on)."""
     for text in reversed(snapshot.notes):
         try:
             found = snapshot.verifier.verify(text)
         except CheckpointError:
             continue
-        if found.size <= snapshot.size:
+        ours = shard_of_origin(snapshot.verifier.name, found.origin) == shard
+        if ours and found.size <= snapshot.heads[shard].size:
             return text, found
     raise StoreError("JRN-111", "Le point de contrôle n'a pas pu être écrit.", "Vérifier journal.checkpoint_dir.")
 
@@ -122,7 +127,7 @@ def verify_proof(proof: dict[str, Any], verifier: Verifier) -> list[Finding]:
             (int(item["seq"]), item["record"].encode(), [bytes.fromhex(node) for node in item["proof"]])
             for item in proof["records"]
         ]
-        about = _about(proof)
+        about, shard = _about(proof), shard_of_origin(verifier.name, checkpoint.origin)
     except CheckpointError:
         return [error("JRN-103", "/checkpoint", "Point de contrôle non signé par cette clé, ou abîmé.")]
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -133,7 +138,7 @@ def verify_proof(proof: dict[str, Any], verifier: Verifier) -> list[Finding]:
     for number, (seq, record, nodes) in enumerate(records):
         if not verify_inclusion(leaf_hash(record), seq, checkpoint.size, nodes, checkpoint.root):
             found.append(error("JRN-104", f"/records/{number}", "Cet enregistrement n'est pas dans le journal signé."))
-        elif not about(json.loads(record), seq):
+        elif (value := json.loads(record)).get("shard") != shard or not about(value, seq):
             message = "Cet enregistrement ne concerne pas ce que la preuve annonce."
             found.append(error("JRN-108", f"/records/{number}", message))
     return found + _statement(proof, verifier) + _unshown(proof, records)

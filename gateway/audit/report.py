@@ -8,25 +8,71 @@ from typing import Any
 from gateway.findings import Finding, has_errors
 from gateway.store.anchors import Anchor
 
+_NO_CHECKPOINT = (
+    "une réécriture ou une troncature par le détenteur de la clé : "
+    "pour l'exclure, donner un point de contrôle antérieur (--checkpoint)"
+)
+
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Result of a verification.
-
-    `signed` counts the records below the largest valid checkpoint, `held` those below the checkpoint that the
-    verifier brought; `trusted_key` says whether the public key came from the verifier or from what is verified;
-    `anchors` are the time stamps that verified, of `stamps` present.
+class Shard:
+    """What was verified of one shard: how many records and their root, how many of them stand below its largest valid
+    checkpoint (`signed`) and below the one that the verifier brought (`held`), and how many checkpoints fit.
     """
 
-    findings: tuple[Finding, ...]
+    number: int
     size: int
     root: str
     signed: int
     held: int
-    trusted_key: bool
     checkpoints: int
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-ready."""
+        return {"shard": self.number, **{name: getattr(self, name) for name in ("size", "root", "signed", "held")}}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Result of a verification, of every shard of the journal (SQLite has one).
+
+    `trusted_key` says whether the public key came from the verifier or from what is verified; `anchors` are the time
+    stamps that verified, of `stamps` present.
+    """
+
+    findings: tuple[Finding, ...]
+    shards: tuple[Shard, ...]
+    trusted_key: bool
     anchors: tuple[Anchor, ...] = ()
     stamps: int = 0
+
+    @property
+    def size(self) -> int:
+        """Records."""
+        return sum(shard.size for shard in self.shards)
+
+    @property
+    def root(self) -> str:
+        """Root of the first shard's tree, hex."""
+        return self.shards[0].root
+
+    @property
+    def signed(self) -> int:
+        """Records below the largest valid checkpoints."""
+        return sum(shard.signed for shard in self.shards)
+
+    @property
+    def held(self) -> int:
+        """Records below the checkpoints that the verifier brought."""
+        return sum(shard.held for shard in self.shards)
+
+    @property
+    def checkpoints(self) -> int:
+        """Checkpoints that fit."""
+        return sum(shard.checkpoints for shard in self.shards)
+
+    def _of(self, number: int) -> str:
+        return f" de la chaîne {number}" if len(self.shards) > 1 else ""
 
     @property
     def ok(self) -> bool:
@@ -39,41 +85,42 @@ class Report:
         if not self.ok:
             return ()
         found = ["une erreur, ou une modification faite sans recalculer toute la suite du journal"]
-        if self.signed and self.trusted_key:
-            found.append(
-                f"une réécriture des {self.signed} premiers enregistrements par qui n'a pas la clé de signature"
-            )
-        if self.held:
-            found.append(f"une réécriture des {self.held} premiers enregistrements, même par le détenteur de la clé")
-            found.append(f"une troncature avant l'enregistrement {self.held}")
+        for shard in self.shards:
+            records = f"premiers enregistrements{self._of(shard.number)}"
+            if shard.signed and self.trusted_key:
+                found.append(f"une réécriture des {shard.signed} {records} par qui n'a pas la clé de signature")
+            if shard.held:
+                found.append(f"une réécriture des {shard.held} {records}, même par le détenteur de la clé")
+                found.append(f"une troncature avant l'enregistrement {shard.held}{self._of(shard.number)}")
         found += [
-            f"une réécriture des {one.size} premiers enregistrements après le {one.at:%d/%m/%Y à %H:%M} (UTC), même "
-            f"par le détenteur de la clé : horodatés par {one.authority}"
+            f"une réécriture des {one.size} premiers enregistrements{self._of(one.shard)} "
+            f"après le {one.at:%d/%m/%Y à %H:%M} (UTC), même par le détenteur de la clé : horodatés par {one.authority}"
             for one in self._widest()
         ]
         return tuple(found)
 
     def _widest(self) -> tuple[Anchor, ...]:
-        """The first anchor and the one that covers most; between them nothing new is excluded."""
-        if not self.anchors:
-            return ()
-        first, last = min(self.anchors, key=lambda one: one.at), max(self.anchors, key=lambda one: one.size)
-        return (first,) if first == last else (first, last)
+        """Of each shard the first anchor and the one that covers most; between them nothing new is excluded."""
+        found: list[Anchor] = []
+        for number in sorted({one.shard for one in self.anchors}):
+            of = [one for one in self.anchors if one.shard == number]
+            first, last = min(of, key=lambda one: one.at), max(of, key=lambda one: one.size)
+            found += [first] if first == last else [first, last]
+        return tuple(found)
 
     @property
     def not_excluded(self) -> tuple[str, ...]:
         """What it could not exclude, and what would."""
-        found = []
-        if not self.held:
-            found.append(
-                "une réécriture ou une troncature par le détenteur de la clé : "
-                "pour l'exclure, donner un point de contrôle antérieur (--checkpoint)"
-            )
-        elif self.held < self.size:
-            found.append(
-                f"une réécriture des {self.size - self.held} derniers enregistrements, ou une troncature au-delà "
-                "du point de contrôle donné, par le détenteur de la clé"
-            )
+        found = [] if self.held else [_NO_CHECKPOINT]
+        for shard in self.shards if self.held else ():
+            of = self._of(shard.number)
+            if not shard.held and shard.size:
+                found.append(_NO_CHECKPOINT + of)
+            elif shard.held < shard.size:
+                found.append(
+                    f"une réécriture des {shard.size - shard.held} derniers enregistrements{of}, ou une troncature "
+                    "au-delà du point de contrôle donné, par le détenteur de la clé"
+                )
         if self.stamps and not self.anchors:
             found.append(
                 "que les horodatages présents soient faux : pour l'exclure, donner les racines de l'autorité (--tsa)"
@@ -102,6 +149,7 @@ class Report:
             "ok": self.ok,
             "size": self.size,
             "root": self.root,
+            **({"shards": [shard.as_dict() for shard in self.shards]} if len(self.shards) > 1 else {}),
             "checkpoints": self.checkpoints,
             "signed": self.signed,
             "held": self.held,

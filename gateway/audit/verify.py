@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
-from gateway.audit.export import FORMAT, RECORD_MIDDLE, RECORD_PREFIX, RECORD_SUFFIX
-from gateway.audit.report import Report
+from gateway.audit.export import FORMAT, RECORD_MIDDLE, RECORD_PREFIX, RECORD_SUFFIX, SHARDED
+from gateway.audit.report import Report, Shard
 from gateway.errors import InputError
 from gateway.findings import Finding, error, warning
 from gateway.store import anchors
 from gateway.store.anchors import Anchor, AnchorError
-from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier
+from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier, shard_of_origin
 from gateway.store.journal import GENESIS, chain_hash
 from gateway.store.merkle import HASH_BYTES, Frontier, leaf_hash
 
@@ -31,10 +31,80 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 MAX_FINDINGS = 1000
+MAX_SHARDS = 1000
 TOLD_EVERY = 1000
 """Records between two words about the progress."""
 _HASH_AT = len(RECORD_PREFIX)
 _RECORD_AT = _HASH_AT + 2 * HASH_BYTES + len(RECORD_MIDDLE)
+
+
+@dataclass
+class _Chain:
+    """One pass over one shard of a journal."""
+
+    shard: int
+    say: Callable[[str, str, str], None]
+    wanted: dict[int, list[tuple[str, Checkpoint]]] = field(default_factory=dict)
+    broken: list[tuple[str, Checkpoint]] = field(default_factory=list)
+    restored: list[range] = field(default_factory=list)
+    tree: Frontier = field(default_factory=Frontier)
+    last: bytes = GENESIS
+    signed: int = 0
+    held: int = 0
+    checkpoints: int = 0
+    matched: set[int] = field(default_factory=set)
+
+    @property
+    def place(self) -> str:
+        """Path of its records in findings."""
+        return f"/shards/{self.shard}/records" if self.shard else "/records"
+
+    def feed(self, record: bytes, value: dict[str, Any], stored: bytes) -> None:
+        """Check one record against the one before it."""
+        self.compare()
+        seq, path = self.tree.size, f"{self.place}/{self.tree.size}"
+        if chain_hash(self.last, record) != stored:
+            self.say("JRN-101", path, "Enregistrement modifié, ajouté ou retiré : son empreinte ne suit pas.")
+        self.last = stored  # go on from what is written, so that one change is one finding
+        self.tree.append(leaf_hash(record))
+        if value.get("seq") != seq or value.get("shard") != self.shard:
+            self.say("JRN-102", path, "Numéro d'ordre inattendu : enregistrement déplacé, ajouté ou retiré.")
+        if value.get("event") == "store_restored":
+            # What the lost part had signed, this record owns up to.
+            self.restored.append(range(seq + 1, int(value.get("size", 0)) + 1))
+
+    def compare(self) -> None:
+        """Compare the checkpoints that were signed at this size."""
+        for path, checkpoint in self.wanted.pop(self.tree.size, ()):
+            if checkpoint.root != self.tree.root():
+                self.broken.append((path, checkpoint))
+                continue
+            self.checkpoints += 1
+            self.matched.add(checkpoint.size)
+            self.signed = max(self.signed, checkpoint.size)
+            if _is_held(path):
+                self.held = max(self.held, checkpoint.size)
+
+    def finish(self, findings: list[Finding]) -> None:
+        """The checkpoints that this chain does not lead to."""
+        self.compare()
+        for path, checkpoint in [*self.broken, *(found for ahead in self.wanted.values() for found in ahead)]:
+            self._contradicted(path, checkpoint, findings)
+
+    def _contradicted(self, path: str, checkpoint: Checkpoint, findings: list[Finding]) -> None:
+        size = checkpoint.size
+        if not _is_held(path) and any(size in lost for lost in self.restored):
+            message = f"Sauvegarde restaurée : des enregistrements signés jusqu'au {size}e manquent."
+            findings.append(warning("JRN-112", path, message))
+        elif size > self.tree.size:
+            self.say("JRN-105", path, f"Journal tronqué : {size} enregistrements signés, {self.tree.size} présents.")
+        else:
+            self.say("JRN-104", path, f"Les {size} premiers enregistrements ne sont plus ceux qui furent signés.")
+
+    def standing(self) -> Shard:
+        """What the report says of it."""
+        root = self.tree.root().hex()
+        return Shard(self.shard, self.tree.size, root, self.signed, self.held, self.checkpoints)
 
 
 @dataclass
@@ -43,20 +113,17 @@ class _Audit:
 
     verifier: Verifier
     trusted_key: bool
+    shards: int = 1
     findings: list[Finding] = field(default_factory=list)
-    wanted: dict[int, list[tuple[str, Checkpoint]]] = field(default_factory=dict)
-    broken: list[tuple[str, Checkpoint]] = field(default_factory=list)
-    restored: list[range] = field(default_factory=list)
-    tree: Frontier = field(default_factory=Frontier)
-    last: bytes = GENESIS
     standing: dict[str, tuple[str, str]] = field(default_factory=dict)
-    signed: int = 0
-    held: int = 0
-    checkpoints: int = 0
+    notes: int = 0
     roots: list[x509.Certificate] | None = None
-    matched: set[int] = field(default_factory=set)
     stamps: list[tuple[str, str, bytes]] = field(default_factory=list)
     anchored: list[Anchor] = field(default_factory=list)
+    chains: list[_Chain] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chains = [_Chain(shard, self.say) for shard in range(self.shards)]
 
     def say(self, code: str, path: str, message: str) -> None:
         if len(self.findings) < MAX_FINDINGS:
@@ -69,50 +136,35 @@ class _Audit:
         except CheckpointError:
             self.say("JRN-103", path, "Point de contrôle non signé par cette clé, ou abîmé.")
             return
-        if checkpoint.origin != self.verifier.name:
+        chain = self._chain_of(checkpoint)
+        if chain is None:
             self.say("JRN-103", path, "Point de contrôle d'un autre journal.")
             return
-        self.wanted.setdefault(checkpoint.size, []).append((path, checkpoint))
+        chain.wanted.setdefault(checkpoint.size, []).append((path, checkpoint))
+
+    def _chain_of(self, checkpoint: Checkpoint) -> _Chain | None:
+        shard = shard_of_origin(self.verifier.name, checkpoint.origin)
+        return self.chains[shard] if shard is not None and shard < self.shards else None
 
     def stamp(self, text: str, token: bytes, path: str) -> None:
         """Take a time stamp of a checkpoint; judged at the end, when it is known what the journal leads to."""
         self.stamps.append((path, text, token))
 
     def feed(self, record: bytes, stored: bytes) -> dict[str, Any]:
-        """Check one record against the one before it. Returns it parsed."""
-        self._compare()
-        seq, path = self.tree.size, f"/records/{self.tree.size}"
-        if chain_hash(self.last, record) != stored:
-            self.say("JRN-101", path, "Enregistrement modifié, ajouté ou retiré : son empreinte ne suit pas.")
-        self.last = stored  # go on from what is written, so that one change is one finding
-        self.tree.append(leaf_hash(record))
+        """Check one record against the one before it in its shard. Returns it parsed."""
         value = _parse(record)
-        if value.get("seq") != seq:
-            self.say("JRN-102", path, "Numéro d'ordre inattendu : enregistrement déplacé, ajouté ou retiré.")
-        if value.get("event") == "store_restored":
-            # What the lost part had signed, this record owns up to.
-            self.restored.append(range(seq + 1, int(value.get("size", 0)) + 1))
+        shard = value.get("shard")
+        known = isinstance(shard, int) and 0 <= shard < self.shards
+        self.chains[shard if known and shard is not None else 0].feed(record, value, stored)
         delivery = value.get("delivery")
         if delivery is not None and "state" in value:
             self.standing[delivery] = (value["state"], value.get("receipt", "none"))
         return value
 
-    def _compare(self) -> None:
-        for path, checkpoint in self.wanted.pop(self.tree.size, ()):
-            if checkpoint.root != self.tree.root():
-                self.broken.append((path, checkpoint))
-                continue
-            self.checkpoints += 1
-            self.matched.add(checkpoint.size)
-            self.signed = max(self.signed, checkpoint.size)
-            if path == HELD:
-                self.held = checkpoint.size
-
     def finish(self, states: Iterable[tuple[str, str, str]]) -> None:
         """Compare what is left: checkpoints beyond the end, and the deliveries' states."""
-        self._compare()
-        for path, checkpoint in [*self.broken, *(found for ahead in self.wanted.values() for found in ahead)]:
-            self._contradicted(path, checkpoint)
+        for chain in self.chains:
+            chain.finish(self.findings)
         for path, text, token in self.stamps if self.roots else ():
             self._judge(path, text, token)
         seen = set()
@@ -133,36 +185,21 @@ class _Audit:
         except AnchorError:
             self.say("JRN-113", path, "Horodatage qui n'est pas de cette autorité, ou pas de ce point de contrôle.")
         else:
-            if checkpoint.size in self.matched:
-                self.anchored.append(Anchor(checkpoint.size, at, authority))
-
-    def _contradicted(self, path: str, checkpoint: Checkpoint) -> None:
-        """A signed checkpoint that this journal does not lead to."""
-        size = checkpoint.size
-        if path != HELD and any(size in lost for lost in self.restored):
-            message = f"Sauvegarde restaurée : des enregistrements signés jusqu'au {size}e manquent."
-            self.findings.append(warning("JRN-112", path, message))
-        elif size > self.tree.size:
-            self.say("JRN-105", path, f"Journal tronqué : {size} enregistrements signés, {self.tree.size} présents.")
-        else:
-            self.say("JRN-104", path, f"Les {size} premiers enregistrements ne sont plus ceux qui furent signés.")
+            chain = self._chain_of(checkpoint)
+            if chain is not None and checkpoint.size in chain.matched:
+                self.anchored.append(Anchor(checkpoint.size, at, authority, chain.shard))
 
     def report(self) -> Report:
-        return Report(
-            tuple(self.findings),
-            self.tree.size,
-            self.tree.root().hex(),
-            self.signed,
-            self.held,
-            self.trusted_key,
-            self.checkpoints,
-            tuple(self.anchored),
-            len(self.stamps),
-        )
+        shards = tuple(chain.standing() for chain in self.chains)
+        return Report(tuple(self.findings), shards, self.trusted_key, tuple(self.anchored), len(self.stamps))
 
 
 HELD = "/checkpoint"
-"""Path, in findings, of the checkpoint that the verifier brought."""
+"""Path, in findings, of the checkpoints that the verifier brought."""
+
+
+def _is_held(path: str) -> bool:
+    return path == HELD or path.startswith(f"{HELD}/")
 
 
 def verify_store(
@@ -180,19 +217,21 @@ def verify_store(
     Raises InputError (JRN-107) when one of these files cannot be used.
     """
     snapshot = store.snapshot()
-    audit = _begin(snapshot.verifier, public_key, checkpoint, tsa)
+    audit = _begin(snapshot.verifier, public_key, checkpoint, tsa, len(snapshot.heads))
     for number, text in enumerate(snapshot.notes):
         audit.note(text, f"/checkpoints/{number}")
     for number, (text, token) in enumerate(snapshot.tokens):
         audit.stamp(text, token, f"/anchors/{number}")
-    for entry in snapshot.records():
-        if progress is not None and entry.seq % TOLD_EVERY == 0:
-            progress(entry.seq, snapshot.size)
+    for done, entry in enumerate(snapshot.records()):
+        if progress is not None and done % TOLD_EVERY == 0:
+            progress(done, snapshot.size)
         value = audit.feed(entry.record, entry.hash)
         if value.get("delivery") != entry.delivery:
-            audit.say("JRN-108", f"/records/{entry.seq}", "Enregistrement classé sous un autre envoi que le sien.")
-    if (audit.tree.size, audit.tree.root(), audit.last) != (snapshot.size, snapshot.root, snapshot.hash):
-        audit.say("JRN-108", "/head", "La tête du journal ne correspond pas aux enregistrements.")
+            place = f"{audit.chains[entry.shard].place}/{entry.seq}"
+            audit.say("JRN-108", place, "Enregistrement classé sous un autre envoi que le sien.")
+    for chain, head in zip(audit.chains, snapshot.heads, strict=True):
+        if (chain.tree.size, chain.tree.root(), chain.last) != tuple(head):
+            audit.say("JRN-108", _head(chain), "La tête du journal ne correspond pas aux enregistrements.")
     audit.finish(snapshot.states)
     return audit.report()
 
@@ -206,13 +245,18 @@ def verify_export(
     """
     with export.open("rb") as stream:
         lines = iter(stream)
-        header = _header(next(lines, b""))
-        audit = _begin(header[0], public_key, checkpoint, tsa)
+        found, heads = _header(next(lines, b""))
+        audit = _begin(found, public_key, checkpoint, tsa, len(heads))
         states = list(_feed_lines(audit, lines))
-    if (audit.tree.size, audit.tree.root().hex()) != header[1:]:
-        audit.say("JRN-108", "/head", "L'en-tête de l'export ne correspond pas aux enregistrements.")
+    for chain, head in zip(audit.chains, heads, strict=True):
+        if (chain.tree.size, chain.tree.root().hex()) != head:
+            audit.say("JRN-108", _head(chain), "L'en-tête de l'export ne correspond pas aux enregistrements.")
     audit.finish(states)
     return audit.report()
+
+
+def _head(chain: _Chain) -> str:
+    return f"/shards/{chain.shard}/head" if chain.shard else "/head"
 
 
 def _feed_lines(audit: _Audit, lines: Iterator[bytes]) -> Iterator[tuple[str, str, str]]:
@@ -224,7 +268,8 @@ def _feed_lines(audit: _Audit, lines: Iterator[bytes]) -> Iterator[tuple[str, st
             continue
         value = _parse(raw)
         if "checkpoint" in value:
-            audit.note(str(value["checkpoint"]), f"/checkpoints/{audit.checkpoints + len(audit.wanted)}")
+            audit.note(str(value["checkpoint"]), f"/checkpoints/{audit.notes}")
+            audit.notes += 1
         elif isinstance(value.get("anchor"), dict):
             _feed_anchor(audit, value["anchor"], number)
         elif value.keys() == {"delivery", "state", "receipt"}:
@@ -261,24 +306,39 @@ def _parse(data: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _header(line: bytes) -> tuple[Verifier, int, str]:
+def _header(line: bytes) -> tuple[Verifier, list[tuple[int, str]]]:
+    """The key, and size and root of each shard. A journal of one shard is announced as before there were several."""
     value = _parse(line)
     try:
-        if value["format"] != FORMAT:
-            raise KeyError("format")
-        return Verifier.parse(value["public_key"]), int(value["size"]), str(value["root"])
+        several = {FORMAT: False, SHARDED: True}[value["format"]]
+        listed = value["shards"] if several else [value]
+        heads = [(int(one["size"]), str(one["root"])) for one in listed]
+        if not 1 <= len(heads) <= MAX_SHARDS:
+            raise ValueError("shards")
+        return Verifier.parse(value["public_key"]), heads
     except (KeyError, TypeError, ValueError) as fault:
         raise _unusable("Ce fichier n'est pas un export du journal.") from fault
 
 
-def _begin(found: Verifier, public_key: Path | None, checkpoint: Path | None, tsa: Path | None) -> _Audit:
+def _begin(found: Verifier, public_key: Path | None, checkpoint: Path | None, tsa: Path | None, shards: int) -> _Audit:
     trusted = found if public_key is None else read_key(public_key)
-    audit = _Audit(trusted, trusted_key=public_key is not None, roots=None if tsa is None else _read_roots(tsa))
+    roots = None if tsa is None else _read_roots(tsa)
+    audit = _Audit(trusted, trusted_key=public_key is not None, shards=shards, roots=roots)
     if trusted != found:
         audit.say("JRN-109", "/public_key", "Le journal annonce une autre clé que celle du vérificateur.")
-    if checkpoint is not None:
-        audit.note(_read(checkpoint), HELD)
+    for number, kept in enumerate(_kept(checkpoint)):
+        audit.note(_read(kept), f"{HELD}/{number}" if number else HELD)
     return audit
+
+
+def _kept(checkpoint: Path | None) -> list[Path]:
+    """The verifier's own checkpoints: a file, or a folder of them (a journal of several shards has one for each)."""
+    if checkpoint is None or not checkpoint.is_dir():
+        return [] if checkpoint is None else [checkpoint]
+    found = sorted(checkpoint.glob("*.txt"))
+    if not found:
+        raise _unusable(f"Aucun point de contrôle (*.txt) dans {checkpoint}.")
+    return found
 
 
 def read_key(path: Path) -> Verifier:

@@ -14,10 +14,12 @@ GATEWAY = "gateway"
 def take_over(store: Store, account: str, settle: float) -> list[str]:
     """Recover every delivery of an account whose worker role this process just got.
 
-    The role is an OS lock: whoever held it before is gone, so nobody need wait for its leases to run out.
+    The role is an OS lock: whoever held it before is gone, so nobody need wait for its leases to run out. A store that
+    any number of workers share has no such role: there a dead worker's leases run out first.
     `settle`: seconds before evidence is asked for. Returns the deliveries taken back.
     """
-    return store.recover(account=account, owner_gone=True, settle=settle)
+    alone = store.lock_path(account) is not None
+    return store.recover(account=account, owner_gone=alone, settle=settle)
 
 
 def resume_misconfigured(store: Store, accounts: Sequence[str]) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gateway.clock import Clock
     from gateway.settings import JournalSettings, TimestampSettings
     from gateway.store.base import Store
+    from gateway.store.checkpoint import SignedNote
 
 _LOG = logging.getLogger("gateway.engine")
 TICK = 30.0
@@ -64,14 +65,16 @@ class Upkeep:
 
 
 def anchor(store: Store, settings: TimestampSettings) -> str | None:
-    """Sign a checkpoint and have it stamped. Returns its file name, None when nothing is new since the last stamp.
+    """Sign checkpoints and have them stamped. Returns a file name, None when nothing is new since the last stamp.
 
     The stamp is verified before it is kept. Raises TimestampError, ConfigError (TSA-003, TSA-004).
     """
     store.checkpoint()
-    note = store.unanchored()
-    if note is None:
-        return None
+    stamped = [_anchor_one(store, settings, note) for note in store.unanchored()]
+    return stamped[0] if stamped else None
+
+
+def _anchor_one(store: Store, settings: TimestampSettings, note: SignedNote) -> str:
     token = stamp(settings, note.data)
     try:
         anchors.verify(token, note.data, anchors.load_roots(settings.roots_file))

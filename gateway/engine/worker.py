@@ -116,7 +116,8 @@ class Worker:
         Raises StoreError (LCK-001) when other workers hold every account.
         """
         with self._roles():
-            now, made, claimed, flying = self._clock.now(), 0, 0, True
+            made, claimed, flying = 0, 0, True
+            now = await asyncio.to_thread(self._store.now)
             await self._open_sessions()
             reading = asyncio.create_task(self._mail.poll(self._owned))
             try:
@@ -174,7 +175,7 @@ class Worker:
         due = await asyncio.to_thread(self._store.next_due, sorted(self._owned))
         if due is None:
             return longest
-        wait = (due - self._clock.now()).total_seconds()
+        wait = (due - await asyncio.to_thread(self._store.now)).total_seconds()
         # Already due and yet not claimed: its lane is full or its host down. A landing or the interval ends that.
         return min(longest, wait) if wait > 0 else longest
 
@@ -201,7 +202,7 @@ class Worker:
 
     def _claim(self, wanted: Wanted) -> list[Claim]:
         due = self._store.next_due([wanted.account] if wanted.account else [])
-        if due is None or due > (wanted.before or self._clock.now()):
+        if due is None or due > (wanted.before or self._store.now()):
             return []  # a read costs no lock; most looks find nothing
         claims = self._store.claim(wanted)
         if len(claims) < wanted.limit:
@@ -271,7 +272,9 @@ class Worker:
             refused: StoreError | None = None
             for account in dict.fromkeys(lane.account for lane in self._lanes):
                 try:
-                    locks.enter_context(platform.exclusive_lock(Path(self._store.lock_path(account))))
+                    lock = self._store.lock_path(account)
+                    if lock is not None:
+                        locks.enter_context(platform.exclusive_lock(Path(lock)))
                     self._owned.add(account)
                 except StoreError as fault:
                     refused = fault

@@ -18,7 +18,7 @@ class TrustSpace(Table):
 
 
 class StoreSettings(Table):
-    """Where deliveries live: `sqlite:///path`. Never a network share."""
+    """Where deliveries live: `sqlite:///path` (never a network share), or `postgresql://...` (docs/scale.md)."""
 
     url: Annotated[str, StringConstraints(pattern=r"^(sqlite:///.+|postgres(ql)?://.+)$")]
 
@@ -52,7 +52,8 @@ class JournalSettings(Table):
     """Where signed checkpoints go, outside the database, and the Ed25519 key that signs them.
 
     A checkpoint is signed every `every_records` records, every `every_minutes` minutes while a worker runs, and at
-    each stop; `timestamp` anchors them with a third party.
+    each stop; `timestamp` anchors them with a third party. `shards`: chains of a store on PostgreSQL, fixed when it is
+    founded; SQLite has one.
     """
 
     checkpoint_dir: Path
@@ -60,6 +61,7 @@ class JournalSettings(Table):
     origin: str = "kine-gateway.local/journal"
     every_records: int = Field(default=1000, gt=0)
     every_minutes: float = Field(default=15.0, gt=0)
+    shards: int = Field(default=4, ge=1, le=64)
     timestamp: TimestampSettings | None = None
 
 

@@ -115,7 +115,7 @@ class Sidecar:
         self.gateway = gateway
         self._swept = False
         self._dirty: set[str] = set()
-        self._read_to = 0
+        self._read_to: tuple[int, ...] = ()
         self.desks = [_desk(gateway, a.id, a.outbox) for a in gateway.settings.account if a.outbox is not None]
         if not self.desks:
             raise ConfigError("CFG-010", "Aucun compte n'a de dossier outbox.", "Ajouter outbox = ... à un compte.")

@@ -11,27 +11,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway import platform
-from gateway.clock import Clock, Randomness
+from gateway.clock import Clock, Randomness, SystemClock
 from gateway.errors import ConfigError, StoreError
 from gateway.settings import Settings
 from gateway.store.base import Store
 from gateway.store.checkpoint import CheckpointFolder, Signer, create_signing_key
 from gateway.store.core import Core, Deadlines
+from gateway.store.database import Database
 from gateway.store.outbox import Outbox
 from gateway.store.sealing import Vault, create_master_key
 from gateway.store.sqlite import SqliteDatabase
 
-__all__ = ["database_path", "initialise", "open"]
+__all__ = ["database_path", "initialise", "on_postgres", "open"]
 
 FIRST_USE = 10.0
 """Seconds to wait for another process that is making the keys."""
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
+
+
+def on_postgres(settings: Settings) -> bool:
+    """Whether the settings name a PostgreSQL database."""
+    return settings.store.url.startswith(_POSTGRES)
 
 
 def database_path(settings: Settings) -> Path:
-    """File of the SQLite database. Raises ConfigError (CFG-010) for an engine that does not exist here."""
+    """File of the SQLite database. Raises ConfigError (CFG-010) when the store is not in a file."""
     if not settings.store.url.startswith(_SQLITE):
-        raise ConfigError("CFG-010", f"store.url : moteur inconnu ({settings.store.url}).", "sqlite:///chemin")
+        raise ConfigError("CFG-010", "store.url : la base n'est pas un fichier.", "sqlite:///chemin")
     return Path(settings.store.url.removeprefix(_SQLITE))
 
 
@@ -66,7 +73,7 @@ def _alone(key_file: Path) -> Iterator[None]:
 def _create_missing(settings: Settings, randomness: Randomness) -> list[Path]:
     created = []
     if not settings.sealing.key_file.exists():
-        if database_path(settings).exists():
+        if _founded(settings):
             raise StoreError(
                 "SEA-009",
                 f"La base existe mais sa clé maîtresse a disparu : {settings.sealing.key_file}.",
@@ -80,6 +87,24 @@ def _create_missing(settings: Settings, randomness: Randomness) -> list[Path]:
     return created
 
 
+def _founded(settings: Settings) -> bool:
+    """Whether the database was sealed with a key already."""
+    if not on_postgres(settings):
+        return database_path(settings).exists()
+    database = _postgres(settings, SystemClock())
+    try:
+        with database.read() as tx:
+            return tx.one("meta_get", name="key_id") is not None
+    finally:
+        database.close()
+
+
+def _postgres(settings: Settings, clock: Clock) -> Database:
+    from gateway.store.postgres import PostgresDatabase  # the driver is an extra
+
+    return PostgresDatabase(settings.store.url, server_clock=isinstance(clock, SystemClock))
+
+
 def open(settings: Settings, clock: Clock, randomness: Randomness) -> Store:  # noqa: A001 (store.open reads well)
     """Open the store that the settings name, making what is missing on first use.
 
@@ -90,12 +115,14 @@ def open(settings: Settings, clock: Clock, randomness: Randomness) -> Store:  # 
     folder = CheckpointFolder(
         settings.journal.checkpoint_dir, Signer.load(settings.journal.key_file, settings.journal.origin)
     )
-    path = database_path(settings)
+    elsewhere = on_postgres(settings)
+    path = None if elsewhere else database_path(settings)
+    database = _postgres(settings, clock) if path is None else SqliteDatabase(path)
     wanted = settings.receipts
     deadlines = Deadlines(wanted.delivered, wanted.soon, wanted.urgent, wanted.processed or None)
-    core = Core(SqliteDatabase(path), vault, clock, randomness, folder, settings.journal.every_records, deadlines)
+    core = Core(database, vault, clock, randomness, folder, settings.journal.every_records, deadlines)
     try:
-        return Outbox(core, path)
+        return Outbox(core, path, settings.journal.shards if elsewhere else 1)
     except BaseException:
         core.db.close()
         raise

@@ -44,7 +44,7 @@ def accept(core: Core, request: AcceptRequest) -> Accepted:
         return found
     mac = _key_mac(core, *identity)
     sealed = _seal(core, request)
-    with core.write() as work:  # another process may have been faster meanwhile
+    with core.write(request.account) as work:  # another process may have been faster meanwhile
         found = _existing(work.tx, request.account, mac, request.content_sha256)
         return found or _insert(core, work, request, mac, sealed)
 
@@ -231,4 +231,5 @@ def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
         **common,
     )
     purpose = None if planned.purpose == "document" else planned.purpose
-    work.note(Event.ACCEPTED, document=new.document, delivery=new.delivery, by=actor, purpose=purpose, **common)
+    about = {"document": new.document, "delivery": new.delivery}
+    work.note(Event.ACCEPTED, of=new.account, **about, by=actor, purpose=purpose, **common)

@@ -19,15 +19,17 @@ class AnchorError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A verified stamp: how many records the stamped checkpoint counts, when it was stamped and by whom."""
+    """A verified stamp: how many records of a shard the stamped checkpoint counts, when it was stamped and by whom."""
 
     size: int
     at: datetime
     authority: str
+    shard: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """JSON-ready."""
-        return {"size": self.size, "at": self.at.isoformat(), "authority": self.authority}
+        of = {"shard": self.shard} if self.shard else {}
+        return {"size": self.size, "at": self.at.isoformat(), "authority": self.authority, **of}
 
 
 def load_roots(path: Path) -> list[x509.Certificate]:

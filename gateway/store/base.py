@@ -313,24 +313,33 @@ class Store(BrowseStore, DmpStore, FactStore, FollowStore, LinkStore, PatientSto
         """A statement signed with the journal's key (a signed note of two lines that is no checkpoint)."""
         ...
 
-    def unanchored(self) -> SignedNote | None:
-        """The newest checkpoint, unless it has a time stamp of a third party already."""
+    def unanchored(self) -> tuple[SignedNote, ...]:
+        """The newest checkpoint of each shard, unless it has a time stamp of a third party already."""
         ...
 
     def anchor(self, name: str, token: bytes) -> None:
         """Keep the time stamp of a checkpoint beside it."""
         ...
 
-    def touched(self, after: int) -> tuple[int, tuple[str, ...]]:
-        """Size of the journal, and the documents that its records from `after` on are about."""
+    def touched(self, after: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Sizes of the journal, and the documents that its records beyond the sizes `after` (none: all) are about."""
         ...
 
     def snapshot(self) -> Snapshot:
         """The journal as an auditor reads it."""
         ...
 
-    def lock_path(self, account: str) -> str:
-        """File whose OS lock is the worker role of this account."""
+    @property
+    def shards(self) -> int:
+        """How many shards the journal has."""
+        ...
+
+    def lock_path(self, account: str) -> str | None:
+        """File whose OS lock is the worker role of this account; None: any number of workers share it, by leases."""
+        ...
+
+    def now(self) -> datetime:
+        """The time that leases and due times follow."""
         ...
 
     def close(self) -> None:

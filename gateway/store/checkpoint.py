@@ -46,6 +46,20 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
+def origin_of(name: str, shard: int) -> str:
+    """The origin line of a shard's checkpoints: the journal's name, and the shard's number but for the first."""
+    return f"{name}/{shard}" if shard else name
+
+
+def shard_of_origin(name: str, origin: str) -> int | None:
+    """The shard whose checkpoint says this origin; None: another journal's."""
+    if origin == name:
+        return 0
+    number = origin.removeprefix(f"{name}/")
+    fits = number != origin and number.isascii() and number.isdigit() and number[0] != "0"
+    return int(number) if fits else None
+
+
 class CheckpointError(ValueError):
     """These bytes are not a checkpoint, or not one that this key signed."""
 
@@ -138,9 +152,9 @@ class Signer:
             raise StoreError("JRN-001", f"{path} n'est pas une clé Ed25519 (PEM, PKCS #8).", "")
         return cls(origin, key)
 
-    def sign(self, size: int, root: bytes) -> str:
-        """The signed note for this size and root."""
-        return self._note(Checkpoint(self.verifier.name, size, root).text())
+    def sign(self, size: int, root: bytes, shard: int = 0) -> str:
+        """The signed note for this size and root of a shard."""
+        return self._note(Checkpoint(origin_of(self.verifier.name, shard), size, root).text())
 
     def attest(self, subject: str, line: str) -> str:
         """A signed note that is no checkpoint: its second line is no size. Raises ValueError when it could be one."""
@@ -187,41 +201,53 @@ class CheckpointFolder:
         """A statement of the practice, signed with the journal's key."""
         return self._signer.attest(subject, line)
 
-    def write(self, size: int, root: bytes) -> Path:
+    def write(self, size: int, root: bytes, shard: int = 0) -> Path:
         """Sign and keep a checkpoint. The same size and root give the same bytes, so two writers do not clash."""
         if not self.path.exists():
             platform.make_private_dir(self.path)
         public = self.path / "journal.pub"
         if not public.exists():
             platform.write_atomic(public, self.verifier.dump().encode())
-        target = self.path / f"checkpoint-{size:012d}-{root.hex()[:8]}.txt"
+        of = f"shard{shard:02d}-" if shard else ""
+        target = self.path / f"checkpoint-{of}{size:012d}-{root.hex()[:8]}.txt"
         if not target.exists():
-            platform.write_atomic(target, self._signer.sign(size, root).encode())
+            platform.write_atomic(target, self._signer.sign(size, root, shard).encode())
         return target
 
-    def unanchored(self) -> SignedNote | None:
-        """The largest checkpoint of this journal, unless it is time-stamped already."""
-        for path in sorted(self.path.glob(NOTES), reverse=True):
-            try:
-                data = path.read_bytes()
-                self.verifier.verify(data.decode("utf-8"))
-            except (CheckpointError, OSError, UnicodeDecodeError):
-                continue
-            return None if path.with_suffix(STAMP).exists() else SignedNote(path.name, data)
-        return None
+    def unanchored(self) -> tuple[SignedNote, ...]:
+        """The largest checkpoint of each shard of this journal, unless it is time-stamped already."""
+        found = self._largest().values()
+        return tuple(
+            SignedNote(path.name, path.read_bytes()) for path, _ in found if not path.with_suffix(STAMP).exists()
+        )
 
     def anchor(self, name: str, token: bytes) -> None:
         """Keep a time stamp (RFC 3161 response, DER) beside its checkpoint."""
         platform.write_atomic((self.path / name).with_suffix(STAMP), token)
 
     def latest(self) -> Checkpoint | None:
-        """The largest checkpoint of this journal that this key signed."""
+        """The largest checkpoint of the first shard that this key signed."""
+        return self.latest_of_each().get(0)
+
+    def latest_of_each(self) -> dict[int, Checkpoint]:
+        """The largest checkpoint of each shard of this journal that this key signed."""
+        return {shard: checkpoint for shard, (_, checkpoint) in self._largest().items()}
+
+    def _largest(self) -> dict[int, tuple[Path, Checkpoint]]:
+        found: dict[int, tuple[Path, Checkpoint]] = {}
+        done: set[str] = set()
         for path in sorted(self.path.glob(NOTES), reverse=True):
+            if (of := path.name.rpartition("-")[0].rpartition("-")[0]) in done:
+                continue  # a smaller one of the same shard
             try:
-                return self.verifier.verify(path.read_text(encoding="utf-8"))
+                checkpoint = self.verifier.verify(path.read_text(encoding="utf-8"))
             except (CheckpointError, OSError, UnicodeDecodeError):
                 continue  # another journal's, or damaged: `verify` tells, this only looks for a good one
-        return None
+            shard = shard_of_origin(self.verifier.name, checkpoint.origin)
+            if shard is not None:
+                done.add(of)
+                found.setdefault(shard, (path, checkpoint))
+        return found
 
 
 def read_notes(path: Path) -> list[str]:

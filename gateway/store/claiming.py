@@ -26,9 +26,13 @@ Lane = tuple[str, str]
 def claim(core: Core, wanted: Wanted, kind: Literal["send", "resolve"]) -> list[Claim]:
     """Take due deliveries. The claim is committed before their payload is even read."""
     started = core.clock.elapsed()
-    with core.write() as work:
-        rows = list(_due(work, wanted, kind))
-        taken = [(row, _take(work, row, wanted, kind)) for row in rows]
+    taken: list[tuple[Row, dict[str, Any]]] = []
+    for accounts in _shares(core, wanted, kind):
+        with core.write(*accounts) as work:
+            rows = list(_due(work, replace(wanted, limit=wanted.limit - len(taken)), kind, accounts))
+            taken += [(row, _take(work, row, wanted, kind)) for row in rows]
+        if len(taken) == wanted.limit:
+            break
     claims = []
     for row, values in taken:
         bare = _claim(row, values, kind, wanted.worker, started + wanted.lease)
@@ -39,9 +43,25 @@ def claim(core: Core, wanted: Wanted, kind: Literal["send", "resolve"]) -> list[
     return claims
 
 
-def _due(work: Work, wanted: Wanted, kind: str) -> Iterable[Row]:
+def _shares(core: Core, wanted: Wanted, kind: str) -> Iterable[tuple[str, ...]]:
+    """The accounts to claim for, transaction by transaction: a batch holds one shard of the journal, not all."""
+    if core.shards == 1 or wanted.account is not None:
+        return [() if wanted.account is None else (wanted.account,)]
+    with core.db.read() as tx:
+        accounts = {account for account, _ in _lanes(tx, wanted, kind)}
+    shares: dict[int, tuple[str, ...]] = {}
+    for account in sorted(accounts):
+        shard = journal.shard_of(account, core.shards)
+        shares[shard] = (*shares.get(shard, ()), account)
+    first = journal.shard_of(wanted.worker, core.shards)  # workers begin at different ones
+    return [shares[shard] for shard in sorted(shares, key=lambda one: (one - first) % core.shards)]
+
+
+def _due(work: Work, wanted: Wanted, kind: str, accounts: tuple[str, ...]) -> Iterable[Row]:
     left, now = wanted.limit, work.ms if wanted.before is None else to_ms(wanted.before)
     for account, channel in _lanes(work.tx, wanted, kind):
+        if accounts and account not in accounts:
+            continue
         if work.tx.one("pause_covering", account=account, channel=channel):
             continue
         lane = {"account": account, "channel": channel, "now": now}
@@ -131,7 +151,7 @@ def _unreadable(error: StoreError) -> Result:
 def mark_transmitting(core: Core, claim: Claim) -> None:
     """Bytes are about to leave. Raises LeaseLostError (LEA-001 deadline passed, LEA-002 fenced off)."""
     _check_deadline(core, claim)
-    with core.write() as work:
+    with core.write(claim.account) as work:
         if not work.tx.run("delivery_transmit", id=claim.delivery_id, fence=claim.fence, now=work.ms):
             raise _fenced_off(claim)
         work.tx.run("attempt_transmit", delivery_id=claim.delivery_id, number=claim.attempt, now=work.ms)
@@ -155,7 +175,7 @@ def _fenced_off(claim: Claim) -> LeaseLostError:
 def renew(core: Core, claim: Claim, lease: float) -> Claim:
     """Keep a claim longer. An overdue lease that nobody took is renewed too: nothing happened to it."""
     started = core.clock.elapsed()
-    with core.write() as work:
+    with core.write(claim.account) as work:
         until = work.ms + round(lease * 1000)
         if not work.tx.run("delivery_renew", id=claim.delivery_id, fence=claim.fence, until=until):
             raise _fenced_off(claim)
@@ -167,7 +187,7 @@ def record(core: Core, claim: Claim, result: Result) -> bool:
 
     A delivery that was put in doubt because this very attempt seemed lost takes the late result: it is the evidence.
     """
-    with core.write() as work:
+    with core.write(claim.account) as work:
         row = find_delivery(work.tx, claim.delivery_id)
         answer = {
             "verdict": result.verdict,
@@ -236,9 +256,9 @@ def _take_back(work: Work, row: Row, settle: float) -> None:
 
 def _mend_clock(work: Work) -> None:
     """If the last record lies in the future the wall clock went back: free what waits for times that are far off."""
-    last = work.tx.one("journal_last", shard=journal.SHARD)
     limit = work.now + CLOCK_STEP
-    if last is None or journal.parse_time(last["record"]) <= limit:
+    last = [work.tx.one("journal_last", shard=shard) for shard in range(work.core.shards)]
+    if all(row is None or journal.parse_time(row["record"]) <= limit for row in last):
         return
     freed = work.tx.run("deliveries_ahead_of_time", now=work.ms, limit=to_ms(limit))
     work.note("clock_went_back", size=freed)

@@ -59,16 +59,29 @@ class Work:
         self.core = core
         self.now = now
         self.ms = to_ms(now)
-        self.records: list[journal.Record] = []
+        self.records: dict[int, list[journal.Record]] = {}
 
-    def note(self, event: str, **fields: Any) -> None:
-        """Add a journal record; fields that are None are left out."""
-        self.records.append({"event": event, **fields})
+    def note(self, event: str, /, *, of: str | None = None, **fields: Any) -> None:
+        """Add a journal record; fields that are None are left out. `of`: its account, where no field says so."""
+        self.records.setdefault(self._shard(of, fields), []).append({"event": event, **fields})
+
+    def note_shard(self, shard: int, event: str, **fields: Any) -> None:
+        """Add a journal record that is about a shard itself."""
+        self.records.setdefault(shard, []).append({"event": event, **fields})
+
+    def _shard(self, account: str | None, fields: dict[str, Any]) -> int:
+        if self.core.shards == 1:
+            return 0
+        account = account or fields.get("account")
+        if account is None and "document" in fields:
+            row = self.tx.one("document_get", id=fields["document"])
+            account = None if row is None else row["account"]
+        return journal.shard_of(account, self.core.shards)
 
     def note_delivery(self, event: str, row: Row, **fields: Any) -> None:
         """Add a journal record about a delivery."""
         about = {"document": row["document_id"], "delivery": row["id"], "channel": row["channel"]}
-        self.note(event, **about, **fields)
+        self.note(event, of=row["account"], **about, **fields)
 
     def move(
         self,
@@ -153,23 +166,41 @@ class Core:
     folder: CheckpointFolder
     every_records: int
     deadlines: Deadlines = Deadlines()
+    shards: int = 1
 
     @contextmanager
-    def write(self) -> Iterator[Work]:
-        """A transaction whose journal records are appended just before it commits."""
-        size = None
-        with self.db.write() as tx:
-            work = Work(tx, self.clock.now(), self)
-            yield work
-            if work.records:
-                size = journal.append(tx, work.now, work.records)
-        if size is not None and size[0] // self.every_records != size[1] // self.every_records:
-            self.sign(size[1], size[2])
+    def write(self, *accounts: str) -> Iterator[Work]:
+        """A transaction whose journal records are appended just before it commits.
 
-    def sign(self, size: int, root: bytes) -> None:
+        `accounts` are those that it reads and changes (none given: any), so that it need not hold up the others.
+        """
+        grown: list[journal.Growth] = []
+        held = sorted({journal.shard_of(account, self.shards) for account in accounts}) or None
+        with self.db.write(held) as tx:
+            work = Work(tx, tx.now() or self.clock.now(), self)
+            yield work
+            for shard in sorted(work.records):
+                if held is not None and shard not in held:
+                    raise RuntimeError(f"{work.records[shard][0]['event']}: journal shard {shard} is not held")
+                grown.append(journal.append(tx, work.now, shard, work.records[shard]))
+        for one in grown:
+            if one.before // self.every_records != one.size // self.every_records:
+                self.sign(one.size, one.root, one.shard)
+
+    def now(self) -> datetime:
+        """The time that leases and due times follow: the database's where it has a clock that counts."""
+        with self.db.read() as tx:
+            return tx.now() or self.clock.now()
+
+    def account_of(self, delivery_id: str) -> str:
+        """The account of a delivery, which never changes. Raises NotFoundError (DLV-404)."""
+        with self.db.read() as tx:
+            return str(find_delivery(tx, delivery_id)["account"])
+
+    def sign(self, size: int, root: bytes, shard: int = 0) -> None:
         """Write a checkpoint. A failure is logged, not raised: the change itself is committed."""
         try:
-            self.folder.write(size, root)
+            self.folder.write(size, root, shard)
         except OSError as error:
             _LOG.error("checkpoint not written: %s", error.strerror)
 

@@ -6,8 +6,9 @@ The statements live in sql/<engine>/statements.sql, one after each `-- name:` li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
@@ -37,12 +38,23 @@ class Transaction(Protocol):
         """Execute once for each row."""
         ...
 
+    def head(self, shard: int) -> Row:
+        """The head of a journal shard; in a write transaction nobody else can change it before the end."""
+        ...
+
+    def now(self) -> datetime | None:
+        """The database's own clock, aware UTC, once the locks were had; None where the gateway's counts."""
+        ...
+
 
 class Database(Protocol):
     """One database, opened by this process."""
 
-    def write(self) -> AbstractContextManager[Transaction]:
-        """A transaction that holds the write lock from its start; durable when the block ends, undone if it raises."""
+    def write(self, shards: Sequence[int] | None = None) -> AbstractContextManager[Transaction]:
+        """A transaction that holds its write locks from its start; durable when the block ends, undone if it raises.
+
+        `shards` are the journal's that it may add to (None: all); an engine with one write lock takes no notice.
+        """
         ...
 
     def read(self) -> AbstractContextManager[Transaction]:

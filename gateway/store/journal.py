@@ -11,14 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.store.database import Transaction
 from gateway.store.merkle import Frontier, leaf_hash
 
 VERSION = 1
-SHARD = 0
-"""SQLite has one chain; PostgreSQL gets one for each worker slot."""
+EVERY = "*"
+"""Stands for every account, in a pause; such a record goes to shard 0."""
 GENESIS = bytes(32)
 
 FIELDS = frozenset(
@@ -88,21 +88,39 @@ def scrub(text: str) -> str:
     return _LONG_NUMBER.sub("<number>", _MAIL.sub("<address>", text))[:300]
 
 
-def append(tx: Transaction, at: datetime, records: Sequence[Record]) -> tuple[int, int, bytes]:
-    """Add records at the end, in the caller's transaction. Returns the sizes before and after, and the new root.
+class Growth(NamedTuple):
+    """What appending did to a shard: its sizes before and after, and its new root."""
+
+    shard: int
+    before: int
+    size: int
+    root: bytes
+
+
+def shard_of(account: str | None, shards: int) -> int:
+    """The shard of what concerns an account; 0 for what concerns none, or all.
+
+    The records of a delivery, and of every document of a patient in an account, thus stand in one shard, in order.
+    """
+    if shards == 1 or account is None or account == EVERY:
+        return 0
+    return int.from_bytes(sha256(account.encode()).digest()[:8], "big") % shards
+
+
+def append(tx: Transaction, at: datetime, shard: int, records: Sequence[Record]) -> Growth:
+    """Add records at the end of a shard, in the caller's transaction.
 
     Raises ValueError when a record has a field outside `FIELDS`.
     """
-    head = tx.one("journal_head", shard=SHARD)
-    assert head is not None
+    head = tx.head(shard)
     tree, last, before = Frontier(head["size"], head["frontier"]), head["hash"], head["size"]
     rows = []
     for record in records:
-        data = _complete(record, at, tree.size)
+        data = _complete(record, at, shard, tree.size)
         last = chain_hash(last, data)
         rows.append(
             {
-                "shard": SHARD,
+                "shard": shard,
                 "seq": tree.size,
                 "record": data.decode(),
                 "hash": last,
@@ -111,19 +129,18 @@ def append(tx: Transaction, at: datetime, records: Sequence[Record]) -> tuple[in
         )
         tree.append(leaf_hash(data))
     tx.many("journal_insert", rows)
-    tx.run("journal_advance", shard=SHARD, size=tree.size, hash=last, frontier=tree.dump())
-    return before, tree.size, tree.root()
+    tx.run("journal_advance", shard=shard, size=tree.size, hash=last, frontier=tree.dump())
+    return Growth(shard, before, tree.size, tree.root())
 
 
-def _complete(record: Record, at: datetime, seq: int) -> bytes:
+def _complete(record: Record, at: datetime, shard: int, seq: int) -> bytes:
     present = {key: value for key, value in record.items() if value is not None}
     if unknown := present.keys() - FIELDS:
         raise ValueError(f"fields not allowed in the journal: {sorted(unknown)}")
-    return canonical({"v": VERSION, "shard": SHARD, "seq": seq, "at": timestamp(at), **present})
+    return canonical({"v": VERSION, "shard": shard, "seq": seq, "at": timestamp(at), **present})
 
 
-def head(tx: Transaction) -> tuple[int, bytes]:
-    """Size and Merkle root."""
-    row = tx.one("journal_head", shard=SHARD)
-    assert row is not None
+def head(tx: Transaction, shard: int = 0) -> tuple[int, bytes]:
+    """Size and Merkle root of a shard."""
+    row = tx.head(shard)
     return row["size"], Frontier(row["size"], row["frontier"]).root()

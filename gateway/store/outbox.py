@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from gateway.store import (
     browsing,
     claiming,
     dmp_acting,
-    following,
     freezing,
     identity,
     journal,
     linking,
+    movements,
     operating,
     reading,
     snapshot,
@@ -59,14 +60,16 @@ EVERY = "*"
 class Outbox(ReceiptOutbox):
     """Implements `gateway.store.base.Store`, where every method is described."""
 
-    def __init__(self, core: Core, locks: Path) -> None:
+    def __init__(self, core: Core, locks: Path | None, shards: int = 1) -> None:
         """Check that this store, its keys and its checkpoints belong together; `locks` is the prefix of lock files.
+
+        `shards` of the journal are made when the store is founded; one that is there already keeps its own.
 
         Raises StoreError (SEA-007): the database was sealed with another master key.
         """
         self.core = core
         self._locks = locks
-        self._begin()
+        self._begin(shards)
 
     def accept(self, request: AcceptRequest) -> Accepted:
         """See Store."""
@@ -240,25 +243,26 @@ class Outbox(ReceiptOutbox):
         """See FactStore."""
         freezing.freeze(self.core, document_id, patient, facts_of)
 
-    def erase(self, document_id: str, *, by: str) -> None:
-        """See Store."""
-        operating.erase(self.core, document_id, by)
-
     def note_late(self, late: LateObligation) -> bool:
         """See FactStore."""
         return freezing.note_late(self.core, late)
 
+    def erase(self, document_id: str, *, by: str) -> None:
+        """See Store."""
+        operating.erase(self.core, document_id, by)
+
     def checkpoint(self) -> None:
         """See Store."""
         with self.core.db.read() as tx:
-            size, root = journal.head(tx)
-        self.core.sign(size, root)
+            heads = [journal.head(tx, shard) for shard in range(self.core.shards)]
+        for shard, (size, root) in enumerate(heads):
+            self.core.sign(size, root, shard)
 
     def attest(self, subject: str, line: str) -> str:
         """See Store."""
         return self.core.folder.attest(subject, line)
 
-    def unanchored(self) -> SignedNote | None:
+    def unanchored(self) -> tuple[SignedNote, ...]:
         """See Store."""
         return self.core.folder.unanchored()
 
@@ -266,66 +270,84 @@ class Outbox(ReceiptOutbox):
         """See Store."""
         self.core.folder.anchor(name, token)
 
-    def touched(self, after: int) -> tuple[int, tuple[str, ...]]:
+    def touched(self, after: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """See Store."""
         return reading.touched(self.core, after)
 
     def moved(self, account: str, after: int, *, window: int = WINDOW) -> Moved:
         """See FollowStore."""
-        return following.moved(self.core, account, after, window)
+        return movements.moved(self.core, account, after, window)
 
     def journal_size(self, account: str) -> int:
         """See FollowStore."""
-        return following.size(self.core, account)
+        return movements.size(self.core, account)
 
     def snapshot(self) -> Snapshot:
         """See Store."""
         return snapshot.take(self.core)
 
-    def lock_path(self, account: str) -> str:
+    @property
+    def shards(self) -> int:
         """See Store."""
-        return f"{self._locks}.{account}.lock"
+        return self.core.shards
+
+    def lock_path(self, account: str) -> str | None:
+        """See Store."""
+        return None if self._locks is None else f"{self._locks}.{account}.lock"
+
+    def now(self) -> datetime:
+        """See Store."""
+        return self.core.now()
 
     def close(self) -> None:
         """See Store."""
         self.checkpoint()
         self.core.db.close()
 
-    def _begin(self) -> None:
-        core = self.core
+    def _begin(self, shards: int) -> None:
         # Read before the journal's size: a checkpoint is written after its commit, so it can never be ahead.
-        latest = core.folder.latest()
-        with core.db.read() as tx:
+        signed = self.core.folder.latest_of_each()
+        with self.core.db.read() as tx:
             owner = tx.one("meta_get", name="key_id")
-            size, root = journal.head(tx)
         if owner is None:
-            self._found()
-        elif owner["value"] != core.vault.key_id:
+            self._found(shards)
+        elif owner["value"] != self.core.vault.key_id:
             raise StoreError(
                 "SEA-007", "La base a été scellée avec une autre clé maîtresse.", "Restaurez la clé d'origine."
             )
-        if latest is not None and (latest.size > size or (latest.size == size and latest.root != root)):
-            self._restored(latest.size, latest.root)
+        with self.core.db.read() as tx:
+            kept = tx.one("meta_get", name="shards")
+            self.core = replace(self.core, shards=1 if kept is None else int(kept["value"]))
+            heads = [journal.head(tx, shard) for shard in range(self.core.shards)]
+        for shard, (size, root) in enumerate(heads):
+            latest = signed.get(shard)
+            if latest is not None and (latest.size > size or (latest.size == size and latest.root != root)):
+                self._restored(shard, latest.size, latest.root)
 
-    def _found(self) -> None:
+    def _found(self, shards: int) -> None:
         epoch = self.core.new_id()
-        with self.core.write() as work:
+        with replace(self.core, shards=1).write() as work:
             if work.tx.one("meta_get", name="key_id") is not None:
                 return  # another process was first
             work.tx.run("meta_put", name="key_id", value=self.core.vault.key_id)
             work.tx.run("meta_put", name="epoch", value=epoch)
+            if shards > 1:
+                work.tx.run("meta_put", name="shards", value=str(shards))
+                work.tx.many(
+                    "journal_head_insert", [{"shard": one, "hash": journal.GENESIS} for one in range(1, shards)]
+                )
             work.note("journal_started", epoch=epoch, key_id=self.core.vault.key_id)
 
-    def _restored(self, size: int, root: bytes) -> None:
+    def _restored(self, shard: int, size: int, root: bytes) -> None:
         """A checkpoint outside knows more than the database: this is a restored copy, and what it believes unsent may
         have been sent since. Everything stops, doubtful, until a person resumes it (DESIGN §4 "Store").
         """
-        name = f"restored:{size}:{root.hex()[:16]}"
+        name = f"restored:{size}:{root.hex()[:16]}" + (f":{shard}" if shard else "")
         with self.core.write() as work:
             if work.tx.one("meta_get", name=name) is not None:
                 return
             work.tx.run("meta_put", name=name, value=journal.timestamp(work.now))
-            work.note("store_restored", size=size, root=root.hex())
+            work.note_shard(shard, "store_restored", size=size, root=root.hex())
             unsent = work.tx.all("deliveries_unsent")
             for row in unsent:
                 work.move(row, Event.RESTORED, Transport.IN_DOUBT, due_in=0, reason=RESTORED)

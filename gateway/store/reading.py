@@ -209,12 +209,16 @@ def pauses(core: Core) -> list[Pause]:
     return [Pause(row["account"], row["channel"], row["reason"], row["actor"], from_ms(row["since"])) for row in rows]
 
 
-def touched(core: Core, after: int) -> tuple[int, tuple[str, ...]]:
-    """What the journal has been about since it had that size."""
+def touched(core: Core, after: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """What the journal has been about since it had those sizes."""
+    after = after or (0,) * core.shards
+    found: dict[str, None] = {}
     with core.db.read() as tx:
-        size, _ = journal.head(tx)
-        rows = tx.all("documents_touched", shard=journal.SHARD, after=after) if size > after else []
-    return size, tuple(row["document_id"] for row in rows)
+        sizes = tuple(journal.head(tx, shard)[0] for shard in range(core.shards))
+        for shard, (size, before) in enumerate(zip(sizes, after, strict=True)):
+            rows = tx.all("documents_touched", shard=shard, after=before) if size > before else []
+            found |= {row["document_id"]: None for row in rows}
+    return sizes, tuple(found)
 
 
 def delivery_row(row: Row) -> DeliveryRow:

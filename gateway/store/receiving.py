@@ -266,7 +266,7 @@ def settle_proven(work: Work, delivery_id: str) -> None:
 def mark_overdue(core: Core, account: str | None) -> list[DeliveryRow]:
     """See ReceiptStore.mark_overdue."""
     with core.db.read() as tx:  # a look costs no lock
-        if tx.one("deliveries_overdue", account=account, now=to_ms(core.clock.now())) is None:
+        if tx.one("deliveries_overdue", account=account, now=to_ms(tx.now() or core.clock.now())) is None:
             return []
     found = []
     with core.write() as work:

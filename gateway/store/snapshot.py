@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.store import journal
 from gateway.store.checkpoint import Verifier, read_notes, read_tokens
 from gateway.store.core import Core
 from gateway.store.merkle import Frontier
@@ -22,6 +21,15 @@ class Entry(NamedTuple):
     record: bytes
     hash: bytes
     delivery: str | None
+    shard: int = 0
+
+
+class Head(NamedTuple):
+    """Where a shard of the journal stands: how many records, the root of its tree, the last link of its chain."""
+
+    size: int
+    root: bytes
+    hash: bytes
 
 
 class Standing(NamedTuple):
@@ -34,31 +42,44 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`size`, `root` and `hash` are the head's; `states` belongs to the same instant.
+    """`heads` are those of the shards, by number; `states` belongs to the same instant.
 
     `tokens` are the time-stamped notes, each with its RFC 3161 response.
     """
 
-    size: int
-    root: bytes
-    hash: bytes
+    heads: tuple[Head, ...]
     states: tuple[Standing, ...]
     notes: tuple[str, ...]
     tokens: tuple[tuple[str, bytes], ...]
     verifier: Verifier
     core: Core
 
+    @property
+    def size(self) -> int:
+        """Records of every shard."""
+        return sum(head.size for head in self.heads)
+
+    @property
+    def root(self) -> bytes:
+        """Root of the first shard; the only one on SQLite."""
+        return self.heads[0].root
+
     def records(self) -> Iterator[Entry]:
-        """Every record below `size`, in order. The journal only grows, so pages read one by one fit together."""
-        after = -1
-        while after + 1 < self.size:
+        """Every record below the heads, shard by shard, in order."""
+        for shard in range(len(self.heads)):
+            yield from self.records_of(shard)
+
+    def records_of(self, shard: int) -> Iterator[Entry]:
+        """The records of one shard. The journal only grows, so pages read one by one fit together."""
+        after, size = -1, self.heads[shard].size
+        while after + 1 < size:
             with self.core.db.read() as tx:
-                limit = min(PAGE, self.size - 1 - after)
-                rows = tx.all("journal_page", shard=journal.SHARD, after=after, limit=limit)
+                limit = min(PAGE, size - 1 - after)
+                rows = tx.all("journal_page", shard=shard, after=after, limit=limit)
             if not rows:
                 return
             for row in rows:
-                yield Entry(row["seq"], row["record"].encode(), row["hash"], row["delivery"])
+                yield Entry(row["seq"], row["record"].encode(), row["hash"], row["delivery"], shard)
             after = rows[-1]["seq"]
 
 
@@ -69,8 +90,7 @@ def take(core: Core) -> Snapshot:
     """
     notes, tokens = tuple(read_notes(core.folder.path)), tuple(read_tokens(core.folder.path))
     with core.db.read() as tx:
-        head = tx.one("journal_head", shard=journal.SHARD)
-        assert head is not None
+        rows = [tx.head(shard) for shard in range(core.shards)]
         states = tuple(Standing(row["id"], row["state"], row["receipt"]) for row in tx.all("delivery_states"))
-    root = Frontier(head["size"], head["frontier"]).root()
-    return Snapshot(head["size"], root, head["hash"], states, notes, tokens, core.folder.verifier, core)
+    heads = tuple(Head(row["size"], Frontier(row["size"], row["frontier"]).root(), row["hash"]) for row in rows)
+    return Snapshot(heads, states, notes, tokens, core.folder.verifier, core)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,8 @@ class SqliteDatabase:
             self._connection.close()
             raise
 
-    def write(self) -> AbstractContextManager[Transaction]:
-        """A BEGIN IMMEDIATE transaction."""
+    def write(self, shards: Sequence[int] | None = None) -> AbstractContextManager[Transaction]:  # noqa: ARG002
+        """A BEGIN IMMEDIATE transaction: it holds the whole database."""
         return self._transaction("BEGIN IMMEDIATE")
 
     def read(self) -> AbstractContextManager[Transaction]:
@@ -143,6 +144,14 @@ class _Transaction:
 
     def many(self, name: str, /, rows: Iterable[Mapping[str, Any]]) -> None:
         self._connection.executemany(self._texts[name], rows)
+
+    def head(self, shard: int) -> Row:
+        row = self.one("journal_head", shard=shard)
+        assert row is not None
+        return row
+
+    def now(self) -> datetime | None:
+        return None
 
 
 def _refuse_unsafe(path: Path) -> None:

@@ -55,8 +55,8 @@ class MinedDatabase:
         self.doing = threading.local()
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        with self.inner.write() as tx:
+    def write(self, *shards: Any) -> Iterator[Transaction]:
+        with self.inner.write(*shards) as tx:
             yield tx
             self.bomb(f"{getattr(self.doing, 'name', '')}.commit")
 
@@ -73,9 +73,9 @@ class MinedFolder:
     def __init__(self, inner: Any, bomb: Callable[[str], None]) -> None:
         self.inner, self.bomb = inner, bomb
 
-    def write(self, size: int, root: bytes) -> Path:
+    def write(self, size: int, root: bytes, shard: int = 0) -> Path:
         self.bomb("checkpoint.before")
-        path: Path = self.inner.write(size, root)
+        path: Path = self.inner.write(size, root, shard)
         self.bomb("checkpoint.after")
         return path
 

@@ -229,7 +229,7 @@ def test_an_authority_at_fault_is_said_and_asked_again_later(
     authority.broken = ""
     clock.advance(601)
     upkeep.tick()
-    assert store.unanchored() is None
+    assert not store.unanchored()
     store.close()
 
 

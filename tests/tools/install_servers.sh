@@ -4,7 +4,7 @@
 set -eu
 
 if ! command -v apt-get >/dev/null 2>&1; then
-    echo "make servers needs Debian or Ubuntu (apt-get). Elsewhere install: postfix, dovecot with imap and lmtp, xmlsec1, poppler, chromium," >&2
+    echo "make servers needs Debian or Ubuntu (apt-get). Elsewhere install: postfix, dovecot with imap and lmtp, postgresql, xmlsec1, poppler, chromium," >&2
     echo "a JDK with Apache PDFBox Preflight 2.0, and Node; the tests that lack one are skipped." >&2
     exit 1
 fi
@@ -16,6 +16,7 @@ want() { # want PACKAGE COMMAND: the package, unless the command is there alread
 want postfix postfix
 want dovecot-imapd dovecot
 [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
+command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 want xmlsec1 xmlsec1
 want openssl openssl
 want poppler-utils pdftoppm

@@ -8,6 +8,9 @@ import pytest
 from gateway.clock import FrozenClock
 from gateway.store.outbox import Outbox
 from tests.unit.store import kit
+from tests.unit.store.engines import engine, postgres, pytest_generate_tests, schemas
+
+__all__ = ["engine", "postgres", "pytest_generate_tests", "schemas"]
 
 
 @pytest.fixture

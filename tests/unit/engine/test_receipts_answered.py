@@ -190,9 +190,8 @@ def test_only_a_mail_has_a_pair(store: Outbox) -> None:
 def test_mails_accepted_before_keys_were_kept_are_still_found(store: Outbox) -> None:
     delivery = submit(store)
     deliver(store, delivery)
-    connection = store.core.db._connection  # type: ignore[attr-defined]
-    connection.execute("UPDATE delivery SET message_mac = NULL, envid_mac = NULL, recipient_mac = NULL")
-    connection.execute("UPDATE delivery SET awaited_until = NULL")
+    kit.sql(store, "UPDATE delivery SET message_mac = NULL, envid_mac = NULL, recipient_mac = NULL")
+    kit.sql(store, "UPDATE delivery SET awaited_until = NULL")
     assert store.unkeyed_mails() == [delivery]
     assert take(store, samples.dsn("delayed", "4.4.1", sent=sent_mail())).verdict == "noted"
     assert store.unkeyed_mails() == []
@@ -204,7 +203,7 @@ def test_an_erased_mail_of_before_is_given_up_once(store: Outbox) -> None:
     delivery = submit(store)
     deliver(store, delivery)
     store.erase(row(store, delivery).document_id, by="Anne")
-    store.core.db._connection.execute("UPDATE delivery SET message_mac = NULL")  # type: ignore[attr-defined]
+    kit.sql(store, "UPDATE delivery SET message_mac = NULL")
     receipts.index_older(store)
     assert store.unkeyed_mails() == []
 
@@ -249,7 +248,7 @@ def test_nobodys_address_is_in_clear(store: Outbox, sent: str) -> None:
     take(store, samples.bounce(f"La boîte de {kit.SECRET} est fermée", sent=sent_mail(2, to)))
     store.hold_pair(delivery, by="Anne", reason=f"pas {kit.SECRET}")
     assert row(store, delivery).receipt is Receipt.REFUSED
-    dump = "\n".join(store.core.db._connection.iterdump())  # type: ignore[attr-defined]
+    dump = kit.dump(store)
     assert kit.SECRET not in dump
     assert DOCTOR not in dump
     assert "mail-2" not in dump

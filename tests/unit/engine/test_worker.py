@@ -314,6 +314,7 @@ async def test_what_is_submitted_while_running_is_sent(bench: Bench) -> None:
     await running
 
 
+@pytest.mark.engine("sqlite")  # the worker role is a lock of the machine
 async def test_a_start_takes_back_what_a_dead_worker_left(bench: Bench) -> None:
     bench.store.accept(kit.request())
     claims = {claim.channel: claim for claim in bench.store.claim(kit.wanted())}
@@ -323,6 +324,7 @@ async def test_a_start_takes_back_what_a_dead_worker_left(bench: Bench) -> None:
     assert [event.event for event in bench.events].count("recovered") == 2
 
 
+@pytest.mark.engine("sqlite")  # the worker role is a lock of the machine
 async def test_one_worker_for_each_account(bench: Bench) -> None:
     bench.store.accept(kit.request())
     with platform.exclusive_lock(Path(bench.store.lock_path("cabinet"))):

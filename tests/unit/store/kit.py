@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from gateway import store
 from gateway.clock import FrozenClock, SeededRandomness
@@ -15,10 +19,28 @@ from gateway.package.types import MailContext, context_to_json
 from gateway.settings import Settings
 from gateway.store.base import AcceptRequest, Blob, PlannedDelivery, Progress, Wanted
 from gateway.store.outbox import Outbox
+from gateway.store.sqlite import SqliteDatabase
 
 __all__ = ["Blob", "Outbox", "Progress"]
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SECRET = "MARTINEZ-LEFEVRE"  # stands for everything that names a person
+
+
+def in_file(folder: Path) -> str:
+    """The store of a folder, on SQLite."""
+    return f"sqlite:///{folder / 'store' / 'gateway.db'}"
+
+
+url_of = in_file
+"""Where the store of a folder is; the fixture `engine` (engines.py) puts it elsewhere."""
+
+
+def nowhere() -> list[Path]:
+    """Folders of the server: SQLite has none."""
+    return []
+
+
+server_folders = nowhere
 
 
 def settings(folder: Path, **changes: Any) -> Settings:
@@ -30,7 +52,7 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "nil": "NIL",
     }
     value: dict[str, Any] = {
-        "store": {"url": f"sqlite:///{folder / 'store' / 'gateway.db'}"},
+        "store": {"url": url_of(folder)},
         "sealing": {"key_file": folder / "keys" / "master.key"},
         "journal": {"checkpoint_dir": folder / "checkpoints", "key_file": folder / "keys" / "journal.pem"},
         "trust_space": {"file": folder / "trust.toml"},
@@ -88,3 +110,28 @@ def request(name: str = "a", *deliveries: PlannedDelivery, **changes: Any) -> Ac
 
 def wanted(limit: int = 10, **changes: Any) -> Wanted:
     return Wanted(**({"worker": "w1", "lease": 60.0, "limit": limit} | changes))
+
+
+def sql(store: Outbox, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """A statement of the test's own, `?` for each value, past the store: what no code of ours would do."""
+    database: Any = store.core.db
+    if isinstance(database, SqliteDatabase):
+        return [tuple(row) for row in database._connection.execute(text, values).fetchall()]
+    with psycopg.connect(**database.dsn.parameters, autocommit=True) as connection:
+        found = connection.execute(text.replace("?", "%s"), [_plain(value) for value in values])
+        return found.fetchall() if found.description else []
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def dump(store: Outbox) -> str:
+    """Everything that the database holds, as text; bytes as they are, so that clear ones show."""
+    database: Any = store.core.db
+    if isinstance(database, SqliteDatabase):
+        names = sql(store, "SELECT name FROM sqlite_schema WHERE type = 'table'")
+    else:
+        names = sql(store, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+    rows = [row for (name,) in names for row in sql(store, f"SELECT * FROM {name}")]
+    return "\n".join(str(value) for row in rows for value in row)

@@ -120,8 +120,8 @@ def test_an_artifact_shared_by_two_parts_is_stored_once(store: Outbox) -> None:
     with store.core.db.read() as tx:
         [count] = tx.all("journal_of_delivery", delivery=accepted.delivery_ids[0])
         assert "accepted" in count["record"]
-    stored = store.core.db._connection.execute("SELECT count(*) FROM artifact").fetchone()[0]  # type: ignore[attr-defined]
-    assert stored == 3  # submission, metadata, and one CDA for rendering and package alike
+    # Submission, metadata, and one CDA for rendering and package alike.
+    assert kit.sql(store, "SELECT count(*) FROM artifact") == [(3,)]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_unknown_ids_say_so(store: Outbox) -> None:
 def test_a_failure_inside_the_transaction_leaves_nothing(store: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     from gateway.store import journal
 
-    before = store.core.db._connection.execute("SELECT size FROM journal_head").fetchone()[0]  # type: ignore[attr-defined]
+    before = store.snapshot().size
 
     def broken(*_: object) -> None:
         raise RuntimeError("no room")
@@ -162,7 +162,7 @@ def test_a_failure_inside_the_transaction_leaves_nothing(store: Outbox, monkeypa
         store.accept(kit.request())
     monkeypatch.undo()
     assert store.deliveries() == []
-    assert store.core.db._connection.execute("SELECT size FROM journal_head").fetchone()[0] == before  # type: ignore[attr-defined]
+    assert store.snapshot().size == before
     assert store.accept(kit.request()).created
 
 

@@ -136,6 +136,7 @@ def test_the_folder_keeps_every_checkpoint(tmp_path: Path) -> None:
     assert latest.size == 100
 
 
+@pytest.mark.engine("sqlite")  # several shards: test_shards.py
 def test_a_checkpoint_every_so_many_records_and_at_the_end(tmp_path: Path) -> None:
     journal = {**kit.settings(tmp_path).journal.model_dump(), "every_records": 5}
     store = kit.open_store(tmp_path, journal=journal)

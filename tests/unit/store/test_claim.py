@@ -246,8 +246,7 @@ def test_a_clock_that_went_back_freezes_nothing(store: Outbox, clock: FrozenCloc
 def test_an_unreadable_payload_stops_itself_only(store: Outbox) -> None:
     spoilt = store.accept(kit.request("a", kit.mail())).delivery_ids[0]
     good = store.accept(kit.request("b", kit.mail())).delivery_ids[0]
-    connection = store.core.db._connection  # type: ignore[attr-defined]
-    connection.execute("UPDATE delivery SET manifest = zeroblob(80) WHERE id = ?", (spoilt,))
+    kit.sql(store, "UPDATE delivery SET manifest = ? WHERE id = ?", (bytes(80), spoilt))
     assert [claim.delivery_id for claim in store.claim(kit.wanted())] == [good]
     row = store.delivery(spoilt).row
     assert (row.state, row.reason) == (Transport.DEAD, "SEA-006")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sqlite3
 from datetime import date
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def test_facts_outlive_the_document(store: Outbox) -> None:
 
 def test_nothing_of_them_is_in_clear(store: Outbox, tmp_path: Path) -> None:
     accept(store)
-    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    written = kit.dump(store).encode() + b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     for secret in (b"SECRETE-EP", b"10000000000", b"S93.4", b"malaise", b"non_etabli", b"2026-02-20"):
         assert secret not in written
     assert b"facts_sha256" in written
@@ -82,22 +81,16 @@ def test_pseudonyms_tell_episodes_and_authors_apart(store: Outbox) -> None:
     assert store.facts("cabinet", episode=second.episode) == [second]
 
 
-def test_an_altered_row_is_seen(store: Outbox, tmp_path: Path) -> None:
+def test_an_altered_row_is_seen(store: Outbox) -> None:
     accept(store, "a")
     before = store.facts()[0]
     accept(store, "b")
-    database = sqlite3.connect(tmp_path / "store" / "gateway.db")
-    with database:
-        database.execute("UPDATE episode_fact SET author = 'f' WHERE document_id = ?", (before.document_id,))
+    kit.sql(store, "UPDATE episode_fact SET author = 'f' WHERE document_id = ?", (before.document_id,))
     [changed] = [one for one in store.facts() if one.document_id == before.document_id]
     assert changed.sha256 != before.sha256
-    with database:  # another document's facts in this row: the seal knows its place
-        database.execute(
-            "UPDATE episode_fact SET sealed = (SELECT sealed FROM episode_fact WHERE document_id <> ?1)"
-            " WHERE document_id = ?1",
-            (before.document_id,),
-        )
-    database.close()
+    other = "(SELECT sealed FROM episode_fact WHERE document_id <> ?)"  # the seal knows its place
+    values = (before.document_id, before.document_id)
+    kit.sql(store, f"UPDATE episode_fact SET sealed = {other} WHERE document_id = ?", values)
     with pytest.raises(StoreError) as refused:
         store.facts()
     assert refused.value.code == "SEA-006"

@@ -4,18 +4,13 @@ import json
 import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 
+import psycopg
 import pytest
 
 from gateway.clock import FrozenClock
 from gateway.store import journal
 from gateway.store.outbox import Outbox
 from tests.unit.store import kit
-
-
-def connection(store: Outbox) -> sqlite3.Connection:
-    found = store.core.db._connection  # type: ignore[attr-defined]
-    assert isinstance(found, sqlite3.Connection)
-    return found
 
 
 def test_canonical_form_is_that_of_rfc_8785() -> None:
@@ -37,12 +32,15 @@ def test_times_are_utc_with_milliseconds() -> None:
 
 def test_every_record_follows_the_one_before(store: Outbox) -> None:
     store.accept(kit.request())
-    last, number = journal.GENESIS, 0
-    for entry in store.snapshot().records():
-        last = journal.chain_hash(last, entry.record)
-        assert entry.hash == last
-        assert json.loads(entry.record)["seq"] == number
-        number += 1
+    snapshot, number = store.snapshot(), 0
+    for shard in range(store.shards):
+        last = journal.GENESIS
+        for seq, entry in enumerate(snapshot.records_of(shard)):
+            last = journal.chain_hash(last, entry.record)
+            assert entry.hash == last
+            value = json.loads(entry.record)
+            assert (value["seq"], value["shard"]) == (seq, shard)
+            number += 1
     assert number == 4  # journal_started, the document, two deliveries
 
 
@@ -52,6 +50,7 @@ def test_a_field_that_nobody_allowed_is_refused(store: Outbox) -> None:
     assert store.snapshot().size == 1
 
 
+@pytest.mark.engine("sqlite")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -67,9 +66,34 @@ def test_a_field_that_nobody_allowed_is_refused(store: Outbox) -> None:
 )
 @pytest.mark.parametrize("recursive", ["ON", "OFF"])
 def test_the_journal_only_grows(store: Outbox, statement: str, recursive: str) -> None:
-    connection(store).execute(f"PRAGMA recursive_triggers = {recursive}")
+    kit.sql(store, f"PRAGMA recursive_triggers = {recursive}")
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        connection(store).execute(statement)
+        kit.sql(store, statement)
+
+
+@pytest.mark.engine("postgres")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE journal SET record = '{}' WHERE seq = 0",
+        "UPDATE journal SET delivery = 'x'",
+        "DELETE FROM journal",
+        "TRUNCATE journal",
+        "TRUNCATE journal_head",
+        "INSERT INTO journal (shard, seq, record, hash) VALUES (0, 9, '{}', '')",
+        "INSERT INTO journal (shard, seq, record, hash) VALUES (1, 9, '{}', '')",
+        "INSERT INTO journal (shard, seq, record, hash) VALUES (0, 1, '{}', ''), (0, 3, '{}', '')",
+        "INSERT INTO journal (shard, seq, record, hash) VALUES (0, -1, '{}', '')",
+        "INSERT INTO journal VALUES (0, 0, '{}', '') ON CONFLICT (shard, seq) DO UPDATE SET record = 'x'",
+        "UPDATE journal_head SET size = 0",
+        "UPDATE journal_head SET shard = 9, size = size + 1 WHERE shard = 0",
+        "DELETE FROM journal_head",
+    ],
+)
+def test_the_journal_only_grows_on_a_server_too(store: Outbox, statement: str) -> None:
+    with pytest.raises(psycopg.IntegrityError, match="append-only"):
+        kit.sql(store, statement)
+    assert store.accept(kit.request()).created
 
 
 def test_the_root_counts_every_record(store: Outbox) -> None:
@@ -77,7 +101,8 @@ def test_the_root_counts_every_record(store: Outbox) -> None:
 
     store.accept(kit.request())
     snapshot = store.snapshot()
-    assert snapshot.root == merkle.root(merkle.leaf_hash(entry.record) for entry in snapshot.records())
+    for shard, head in enumerate(snapshot.heads):
+        assert head.root == merkle.root(merkle.leaf_hash(entry.record) for entry in snapshot.records_of(shard))
 
 
 def test_pages_fit_together(store: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +111,9 @@ def test_pages_fit_together(store: Outbox, monkeypatch: pytest.MonkeyPatch) -> N
         store.accept(kit.request(name))
     snapshot = store.snapshot()
     store.accept(kit.request("later"))
-    assert [entry.seq for entry in snapshot.records()] == list(range(10))
+    for shard, head in enumerate(snapshot.heads):
+        assert [entry.seq for entry in snapshot.records_of(shard)] == list(range(head.size))
+    assert snapshot.size == 10
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def put(store: Outbox, state: Transport, name: str = "a", receipt: Receipt = Rec
     """A delivery in this state, whatever road leads there."""
     delivery = store.accept(kit.request(name, kit.mail())).delivery_ids[0]
     values = (state, receipt, delivery)
-    store.core.db._connection.execute("UPDATE delivery SET state = ?, receipt = ? WHERE id = ?", values)  # type: ignore[attr-defined]
+    kit.sql(store, "UPDATE delivery SET state = ?, receipt = ? WHERE id = ?", values)
     return delivery
 
 

@@ -11,6 +11,8 @@ import pytest
 from gateway.store.database import statements
 from tests.unit.store import kit
 
+pytestmark = pytest.mark.engine("sqlite")
+
 GROWS = {
     "artifact",
     "attempt",

@@ -16,6 +16,8 @@ from gateway.store.outbox import Outbox
 from gateway.store.sqlite import APPLICATION_ID, SqliteDatabase
 from tests.unit.store import kit
 
+pytestmark = pytest.mark.engine("sqlite")
+
 
 def pragma(opened: SqliteDatabase, name: str) -> object:
     return opened._connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -109,7 +111,7 @@ def test_migrations_are_numbered_without_gaps() -> None:
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SqliteDatabase(tmp_path / "a.db").close()
     known = database.migrations("sqlite")
-    scripts = (*known, (len(known) + 1, "CREATE TABLE extra (x INTEGER) STRICT;\nCREATE TABLE broken (;\n"))
+    scripts = (*known, (known[-1][0] + 1, "CREATE TABLE extra (x INTEGER) STRICT;\nCREATE TABLE broken (;\n"))
     monkeypatch.setattr("gateway.store.sqlite.migrations", lambda engine: scripts)
     with pytest.raises(StoreError):
         SqliteDatabase(tmp_path / "a.db")

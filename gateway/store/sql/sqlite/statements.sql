@@ -255,6 +255,9 @@ SELECT size, hash, frontier FROM journal_head WHERE shard = :shard
 -- name: journal_insert
 INSERT INTO journal (shard, seq, record, hash, delivery) VALUES (:shard, :seq, :record, :hash, :delivery)
 
+-- name: journal_head_insert
+INSERT INTO journal_head (shard, size, hash, frontier) VALUES (:shard, 0, :hash, x'')
+
 -- name: journal_advance
 UPDATE journal_head SET size = :size, hash = :hash, frontier = :frontier WHERE shard = :shard
 
@@ -271,7 +274,7 @@ WHERE journal.shard = :shard AND journal.seq >= :after AND journal.delivery IS N
 -- name: deliveries_moved
 SELECT * FROM delivery
 WHERE id IN (SELECT delivery FROM journal WHERE shard = :shard AND seq >= :after AND seq < :upto)
-  AND (:account IS NULL OR account = :account)
+  AND account = :account
 ORDER BY changed_at, id
 
 -- name: delivery_states
@@ -379,6 +382,11 @@ SELECT document_id FROM fact_due ORDER BY document_id
 -- name: fact_due_delete
 DELETE FROM fact_due WHERE document_id = :document_id
 
+-- name: obligation_alert_put
+INSERT INTO obligation_alert (account, episode, subject, reader, since)
+VALUES (:account, :episode, :subject, :reader, :now)
+ON CONFLICT DO NOTHING
+
 -- name: deliveries_page
 SELECT delivery.*, document.patient FROM delivery JOIN document ON document.id = delivery.document_id
 WHERE (:accounts IS NULL OR delivery.account IN (SELECT value FROM json_each(:accounts)))
@@ -389,22 +397,6 @@ WHERE (:accounts IS NULL OR delivery.account IN (SELECT value FROM json_each(:ac
        OR delivery.document_id IN (SELECT named.id FROM document AS named WHERE named.unique_id = :reference))
   AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead')
        OR (delivery.state = 'impossible' AND COALESCE(delivery.reason, '') NOT IN (SELECT value FROM json_each(:closed)))
-       OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
-  AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
-  AND (delivery.created_at < :before OR delivery.id < :before_id)
-ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
-
--- name: obligation_alert_put
-INSERT INTO obligation_alert (account, episode, subject, reader, since)
-VALUES (:account, :episode, :subject, :reader, :now)
-ON CONFLICT DO NOTHING
-
-  AND (:states IS NULL OR delivery.state IN (SELECT value FROM json_each(:states)))
-  AND (:receipts IS NULL OR delivery.receipt IN (SELECT value FROM json_each(:receipts)))
-  AND (:destination IS NULL OR delivery.destination = :destination)
-  AND (:reference IS NULL OR :reference IN (delivery.id, delivery.document_id, delivery.reference)
-       OR delivery.document_id IN (SELECT named.id FROM document AS named WHERE named.unique_id = :reference))
-  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead', 'impossible')
        OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
   AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
   AND (delivery.created_at < :before OR delivery.id < :before_id)

@@ -1,0 +1,248 @@
+"""PostgreSQL as the store's engine: any number of workers on any number of machines (docs/scale.md).
+
+A write transaction begins by locking the heads of the journal shards that it may add to. Whatever concerns an account
+is journalled in one shard, so writers of one account follow each other exactly as all writers do on SQLite, and those
+of other shards go on beside them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from gateway.errors import StoreError
+from gateway.store.database import Row, Transaction, migrations, statements
+from gateway.store.pg_errors import translated
+from gateway.store.pg_session import OLDEST, Dsn, connect, named
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[dict[str, Any]]
+
+ENGINE = "postgres"
+MIGRATION_LOCK = 0x6B696E65
+"""Key of the advisory lock that lets one process at a time bring the schema up to date ("kine")."""
+KEPT = 4
+"""Idle connections that a process keeps."""
+PATIENCE = 10.0
+"""Seconds that a transaction waits for a server which was there before: a restart or a failover takes as long."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOW = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms"
+_HEADS = "SELECT shard, size, hash, frontier FROM journal_head {where} ORDER BY shard FOR UPDATE"
+
+
+class PostgresDatabase:
+    """A few connections to one database; each transaction has one to itself. A forked child must open its own."""
+
+    def __init__(self, url: str, *, server_clock: bool = True) -> None:
+        """Connect and bring the schema up to date. `server_clock`: leases and due times follow the server's clock, the
+        same for every machine; without it (tests) they follow the one that is injected.
+
+        Raises:
+            StoreError: STO-002 server too old, STO-003 other tables are there, STO-004 newer schema, STO-005 cannot be
+                used, STO-010 no answer, STO-012 the driver is missing, STO-013 refused.
+        """
+        self.dsn = Dsn.parse(url)
+        self._server_clock = server_clock
+        self._pid = os.getpid()
+        self._guard = threading.Lock()
+        self._idle: list[Connection] = []
+        self._closed = False
+        texts = statements(ENGINE)
+        self._statements = {name: named(text) for name, text in texts.items()}
+        self._bulk = frozenset(name for name, text in texts.items() if "unnest(" in text)
+        with translated(self.dsn.place):
+            first = connect(self.dsn)
+        try:
+            with translated(self.dsn.place):
+                _check_version(first)
+                _migrate(first)
+        except BaseException:
+            first.close()
+            raise
+        self._idle.append(first)
+        weakref.finalize(self, _close_all, self._idle)  # psycopg complains of connections that nobody closed
+
+    def write(self, shards: Sequence[int] | None = None) -> AbstractContextManager[Transaction]:
+        """A transaction that holds these shards of the journal (None: all) from its start."""
+        where = "" if shards is None else f"WHERE shard IN ({', '.join(f'{int(shard):d}' for shard in shards)})"
+        return self._transaction(f"BEGIN; {_HEADS.format(where=where)}; {_NOW}")
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A transaction with one snapshot for all its reads."""
+        return self._transaction(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_NOW}")
+
+    def close(self) -> None:
+        """Close every connection that no transaction holds."""
+        with self._guard:
+            self._closed = True
+            _close_all(self._idle)
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Transaction]:
+        if os.getpid() != self._pid:  # a connection must not be used from both sides of a fork
+            raise StoreError("STO-009", "La base a été ouverte par un autre processus.")
+        with translated(self.dsn.place):
+            connection, results = self._begin(begin)
+        try:
+            with translated(self.dsn.place):
+                yield _Transaction(connection, self._statements, self._bulk, results, self._server_clock)
+            with translated(self.dsn.place, committing=True):
+                connection.execute("COMMIT")
+        except BaseException:
+            with suppress(Exception):  # the first error matters; a lost connection has rolled back already
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._give_back(connection)
+
+    def _begin(self, begin: str) -> tuple[Connection, list[list[Row]]]:
+        """A connection inside a new transaction. Nothing was asked of it before, so a dead one is simply replaced."""
+        import psycopg
+
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            connection: Connection | None = None
+            try:
+                connection = self._take()
+                return connection, _results(connection, begin)
+            except psycopg.OperationalError as fault:
+                if connection is not None:
+                    connection.close()
+                if not _gone(fault) or time.monotonic() > deadline:
+                    raise
+                if connection is None:
+                    time.sleep(0.2)
+            except BaseException:
+                if connection is not None:
+                    connection.close()
+                raise
+
+    def _take(self) -> Connection:
+        with self._guard:
+            if self._closed:
+                raise StoreError("STO-005", "La base est fermée.")
+            if self._idle:
+                return self._idle.pop()
+        return connect(self.dsn)
+
+    def _give_back(self, connection: Connection) -> None:
+        from psycopg.pq import TransactionStatus
+
+        fit = not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
+        with self._guard:
+            if fit and not self._closed and len(self._idle) < KEPT:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+
+class _Transaction:
+    def __init__(
+        self,
+        connection: Connection,
+        texts: dict[str, str],
+        bulk: frozenset[str],
+        results: list[list[Row]],
+        server_clock: bool,
+    ) -> None:
+        self._connection = connection
+        self._texts = texts
+        self._bulk = bulk
+        self._now = _EPOCH + timedelta(milliseconds=results[-1][0]["ms"]) if server_clock else None
+        self._heads = {row["shard"]: row for rows in results[:-1] for row in rows}
+
+    def now(self) -> datetime | None:
+        return self._now
+
+    def head(self, shard: int) -> Row:
+        if shard not in self._heads:
+            row = self.one("journal_head", shard=shard)
+            assert row is not None
+            return row
+        return self._heads[shard]
+
+    def one(self, name: str, /, **values: Any) -> Row | None:
+        return self._execute(name, values).fetchone()
+
+    def all(self, name: str, /, **values: Any) -> list[Row]:
+        return list(self._execute(name, values).fetchall())
+
+    def run(self, name: str, /, **values: Any) -> int:
+        if name in self._bulk:
+            values = {column: [value] for column, value in values.items()}
+        return self._execute(name, values).rowcount
+
+    def many(self, name: str, /, rows: Iterable[Mapping[str, Any]]) -> None:
+        listed = list(rows)
+        if not listed:
+            return
+        if name in self._bulk:
+            self._execute(name, {column: [row[column] for row in listed] for column in listed[0]})
+        else:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(self._texts[name], listed)
+
+    def _execute(self, name: str, values: dict[str, Any]) -> psycopg.Cursor[dict[str, Any]]:
+        return self._connection.execute(self._texts[name], values, binary=True)
+
+
+def _close_all(connections: list[Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _results(connection: Connection, statements: str) -> list[list[Row]]:
+    """The rows of each statement of a text that has any: one round trip for all of them."""
+    cursor = connection.execute(statements)
+    found: list[list[Row]] = []
+    while True:
+        if cursor.description is not None:
+            found.append(list(cursor.fetchall()))
+        if not cursor.nextset():
+            return found
+
+
+def _gone(fault: Exception) -> bool:
+    """Whether the server went away or is coming back, so that waiting helps."""
+    state = getattr(fault, "sqlstate", None)
+    return state is None or state[:2] == "08" or state in {"57P01", "57P02", "57P03", "25006"}
+
+
+def _check_version(connection: Connection) -> None:
+    if connection.info.server_version < OLDEST:
+        raise StoreError("STO-002", "Ce serveur PostgreSQL est trop ancien (13 au moins).")
+
+
+def _migrate(connection: Connection) -> None:
+    scripts = migrations(ENGINE)
+    latest = scripts[-1][0]
+    if _version(connection) == latest:
+        return
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+        present = _version(connection)  # another process may have migrated while this one waited
+        if present > latest:
+            raise StoreError("STO-004", "La base vient d'une version plus récente.", "Mettez la passerelle à jour.")
+        if not present and connection.execute("SELECT to_regclass('document') AS found").fetchone()["found"]:  # type: ignore[index]
+            raise StoreError("STO-003", "Ce schéma contient déjà d'autres tables que celles de la passerelle.")
+        connection.execute("CREATE TABLE IF NOT EXISTS schema_version (number INTEGER PRIMARY KEY)")
+        for number, script in scripts:
+            if number > present:
+                connection.execute(script.encode())
+                connection.execute("INSERT INTO schema_version VALUES (%s)", [number])
+
+
+def _version(connection: Connection) -> int:
+    found = connection.execute("SELECT to_regclass('schema_version') AS found").fetchone()
+    if found is None or found["found"] is None:
+        return 0
+    row = connection.execute("SELECT max(number) AS number FROM schema_version").fetchone()
+    return 0 if row is None or row["number"] is None else int(row["number"])

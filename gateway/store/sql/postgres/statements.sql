@@ -1,0 +1,427 @@
+-- Statements of the store, by name: those of SQLite, where PostgreSQL wants them otherwise. Times are UTC milliseconds.
+-- A statement with `unnest` takes one array for each column, so that any number of rows costs one round trip.
+
+-- name: meta_get
+SELECT value FROM meta WHERE name = :name
+
+-- name: meta_put
+INSERT INTO meta (name, value) VALUES (:name, :value)
+
+-- name: document_by_key
+SELECT id, content_sha256 FROM document WHERE account = :account AND key_mac = :key_mac
+
+-- name: document_repeated
+SELECT id FROM document
+WHERE account = :account AND patient = :patient AND document_type = :document_type AND document_date = :document_date
+  AND withdrawn_at IS NULL
+ORDER BY accepted_at DESC LIMIT 1
+
+-- name: document_insert
+INSERT INTO document (id, account, key_mac, content_sha256, patient, kind, document_type, document_date, replaces,
+                      mapping_pack, findings, accepted_at, key_id, wrapped_key, manifest, unique_id,
+                      traits_mac, pdf_mac)
+VALUES (:id, :account, :key_mac, :content_sha256, :patient, :kind, :document_type, :document_date, :replaces,
+        :mapping_pack, :findings, :accepted_at, :key_id, :wrapped_key, :manifest, :unique_id,
+        :traits_mac, :pdf_mac)
+
+-- name: document_get
+SELECT * FROM document WHERE id = :id
+
+-- name: document_of_other_patient
+SELECT id FROM document WHERE pdf_mac = :pdf_mac AND traits_mac IS DISTINCT FROM :traits_mac LIMIT 1
+
+-- name: document_last_traits
+SELECT traits_mac FROM document WHERE account = :account AND patient = :patient AND traits_mac IS NOT NULL
+ORDER BY accepted_at DESC, place DESC LIMIT 1
+
+-- name: document_named
+SELECT * FROM document WHERE account = :account AND (id = :name OR unique_id = :name) LIMIT 1
+
+-- name: document_successor
+SELECT id FROM document WHERE replaces = :id LIMIT 1
+
+-- name: documents_of_patient
+SELECT * FROM document WHERE account = :account AND patient = :patient ORDER BY accepted_at, id
+
+-- name: document_erase
+UPDATE document SET wrapped_key = NULL, manifest = NULL, erased_at = :at WHERE id = :id AND erased_at IS NULL
+
+-- name: artifact_insert
+INSERT INTO artifact (document_id, sha256, size, sealed)
+SELECT * FROM unnest(:document_id::text[], :sha256::bytea[], :size::bigint[], :sealed::bytea[])
+
+-- name: artifact_get
+SELECT sealed FROM artifact WHERE document_id = :document_id AND sha256 = :sha256
+
+-- name: artifacts_erase
+DELETE FROM artifact WHERE document_id = :document_id
+
+-- name: delivery_insert
+INSERT INTO delivery (id, document_id, account, destination, role, channel, priority, state, receipt, reason, actor,
+                      created_at, changed_at, due_at, manifest, waits_for, needs_it, succeeds, purpose,
+                      message_mac, envid_mac, recipient_mac)
+VALUES (:id, :document_id, :account, :destination, :role, :channel, :priority, :state, :receipt, :reason, :actor,
+        :at, :at, :due_at, :manifest, :waits_for, :needs_it, :succeeds, :purpose,
+        :message_mac, :envid_mac, :recipient_mac)
+
+-- name: delivery_get
+SELECT * FROM delivery WHERE id = :id
+
+-- name: deliveries_of_document
+SELECT * FROM delivery WHERE document_id = :document_id ORDER BY place
+
+-- name: deliveries_list
+SELECT * FROM delivery
+WHERE (:account::text IS NULL OR account = :account)
+  AND (:states::text IS NULL OR state IN (SELECT json_array_elements_text(:states::json)))
+  AND (:destination::text IS NULL OR destination = :destination)
+  AND created_at >= :since
+ORDER BY created_at DESC, place DESC LIMIT :limit
+
+-- name: delivery_counts
+SELECT account, channel, state, count(*) AS number, min(created_at) AS oldest FROM delivery WHERE state IN (
+  'prepared', 'sending', 'transmitting', 'retry', 'in_doubt', 'held', 'waiting_for_session')
+GROUP BY account, channel, state ORDER BY account, channel, state
+
+-- name: delivery_lanes
+SELECT account, channel FROM delivery
+WHERE state IN ('prepared', 'retry') AND (:account::text IS NULL OR account = :account)
+  AND (:channel::text IS NULL OR channel = :channel)
+GROUP BY account, channel
+
+-- name: delivery_lanes_doubtful
+SELECT account, channel FROM delivery
+WHERE state = 'in_doubt' AND (:account::text IS NULL OR account = :account) AND (:channel::text IS NULL OR channel = :channel)
+GROUP BY account, channel
+
+-- name: delivery_due
+SELECT delivery.*, document.wrapped_key FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE delivery.state IN ('prepared', 'retry') AND delivery.account = :account AND delivery.channel = :channel
+  AND delivery.priority = :priority AND delivery.due_at <= :now
+ORDER BY delivery.due_at, delivery.place LIMIT :limit
+FOR UPDATE OF delivery SKIP LOCKED
+
+-- name: delivery_doubtful
+SELECT delivery.*, document.wrapped_key FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE delivery.state = 'in_doubt' AND delivery.account = :account AND delivery.channel = :channel
+  AND delivery.due_at <= :now AND (delivery.lease_until IS NULL OR delivery.lease_until < :now)
+ORDER BY delivery.due_at, delivery.place LIMIT :limit
+FOR UPDATE OF delivery SKIP LOCKED
+
+-- name: delivery_claim
+UPDATE delivery SET state = :state, attempts = :attempt, fence = :fence, lease_owner = :worker, lease_until = :until,
+                    changed_at = :now, reason = :reason, actor = NULL
+WHERE id = :id
+
+-- name: delivery_transmit
+UPDATE delivery SET state = 'transmitting', changed_at = :now
+WHERE id = :id AND fence = :fence AND state = 'sending'
+
+-- name: delivery_renew
+UPDATE delivery SET lease_until = :until
+WHERE id = :id AND fence = :fence AND lease_until IS NOT NULL AND state IN ('sending', 'transmitting', 'in_doubt')
+
+-- name: delivery_move
+UPDATE delivery SET state = :state, receipt = :receipt, reason = :reason, actor = :actor, means = :means,
+                    handed_at = :handed_at, changed_at = :now, due_at = :due_at, failures = :failures, burned_ms = :burned_ms,
+                    reference = :reference, lease_owner = NULL, lease_until = NULL
+WHERE id = :id
+
+-- name: deliveries_waiting_for
+SELECT * FROM delivery WHERE waits_for = :id AND purpose = 'document' AND state = 'prepared' AND due_at IS NULL
+
+-- name: deliveries_following
+SELECT * FROM delivery WHERE waits_for = :id AND purpose <> 'document' AND state = 'prepared' AND due_at IS NULL
+
+-- name: delivery_waits_move
+UPDATE delivery SET waits_for = :successor WHERE waits_for = :id AND state = 'prepared' AND due_at IS NULL
+
+-- name: delivery_succeeded
+UPDATE delivery SET succeeded_by = :successor WHERE id = :id
+
+-- name: document_withdraw
+UPDATE document SET withdrawn_at = :now, withdrawn_by = :actor, withdrawn_for = :reason
+WHERE id = :id AND withdrawn_at IS NULL
+
+-- name: withdrawal_open
+SELECT count(*) AS number FROM delivery
+WHERE document_id = :id AND (
+  (purpose = 'document' AND state IN (
+    'prepared', 'retry', 'waiting_for_session', 'held', 'sending', 'transmitting', 'in_doubt'))
+  OR (purpose <> 'document' AND state NOT IN ('sent', 'handed_over', 'cancelled', 'superseded'))
+  OR (purpose <> 'document' AND state = 'sent' AND receipt = 'refused'))
+
+-- name: withdrawal_end
+UPDATE document SET withdrawal_ended_at = :now WHERE id = :id AND withdrawal_ended_at IS NULL
+
+-- name: delivery_receipt
+UPDATE delivery SET receipt = :receipt, receipt_reason = :reason, alerted_at = :alerted_at,
+                    awaited_until = :awaited_until, replies = :replies
+WHERE id = :id
+
+-- name: delivery_await
+UPDATE delivery SET awaited_until = :until WHERE id = :id
+
+-- name: delivery_closed
+UPDATE delivery SET awaited_until = NULL, alerted_at = NULL WHERE id = :id
+
+-- name: delivery_keyed
+UPDATE delivery SET message_mac = :message_mac, envid_mac = :envid_mac, recipient_mac = :recipient_mac WHERE id = :id
+
+-- name: delivery_by_message
+SELECT * FROM delivery WHERE account = :account AND message_mac = :mac LIMIT 1
+
+-- name: delivery_by_envelope
+SELECT * FROM delivery WHERE account = :account AND envid_mac = :mac LIMIT 1
+
+-- name: deliveries_unkeyed
+SELECT id FROM delivery
+WHERE channel = 'mssante' AND manifest IS NOT NULL AND message_mac IS NULL
+ORDER BY id LIMIT :limit
+
+-- name: deliveries_overdue
+SELECT * FROM delivery
+WHERE awaited_until <= :now AND (:account::text IS NULL OR account = :account)
+ORDER BY awaited_until
+
+-- name: deliveries_of_pair
+SELECT delivery.* FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE document.account = :account AND document.patient = :patient AND delivery.recipient_mac = :recipient_mac
+ORDER BY delivery.created_at, delivery.id
+
+-- name: deliveries_leased
+SELECT * FROM delivery
+WHERE lease_until IS NOT NULL AND (:account::text IS NULL OR account = :account) AND (:all::boolean OR lease_until < :now)
+
+-- name: deliveries_ahead_of_time
+UPDATE delivery SET due_at = :now, changed_at = :now
+WHERE due_at IS NOT NULL AND changed_at > :limit AND state IN ('prepared', 'retry', 'in_doubt') AND state IN (
+  'prepared', 'sending', 'transmitting', 'retry', 'in_doubt', 'held', 'waiting_for_session')
+
+-- name: deliveries_waiting_for_session
+SELECT * FROM delivery
+WHERE account = :account AND channel = :channel AND state = 'waiting_for_session' AND state IN (
+  'prepared', 'sending', 'transmitting', 'retry', 'in_doubt', 'held', 'waiting_for_session')
+
+-- name: deliveries_unsent
+SELECT * FROM delivery
+WHERE state IN ('prepared', 'retry', 'waiting_for_session', 'sending', 'transmitting') AND manifest IS NOT NULL
+
+-- name: delivery_next_due
+SELECT min(due_at) AS due_at FROM delivery
+WHERE state IN ('prepared', 'retry') AND account = :account AND channel = :channel AND priority = :priority
+
+-- name: delivery_next_doubtful
+SELECT min(due_at) AS due_at FROM delivery
+WHERE state = 'in_doubt' AND account = :account AND channel = :channel
+
+-- name: attempt_insert
+INSERT INTO attempt (delivery_id, number, kind, worker, started_at)
+VALUES (:delivery_id, :number, :kind, :worker, :now)
+
+-- name: attempt_transmit
+UPDATE attempt SET transmitting_at = :now WHERE delivery_id = :delivery_id AND number = :number
+
+-- name: attempt_end
+UPDATE attempt SET ended_at = :now, verdict = :verdict, reason = :reason, text = :text, reference = :reference,
+                   host = :host
+WHERE delivery_id = :delivery_id AND number = :number
+
+-- name: attempts_of
+SELECT * FROM attempt WHERE delivery_id = :delivery_id ORDER BY number
+
+-- name: receipt_insert
+INSERT INTO receipt (delivery_id, kind, evidence, at, code) VALUES (:delivery_id, :kind, :evidence, :now, :code)
+ON CONFLICT DO NOTHING
+
+-- name: note_insert
+INSERT INTO note (delivery_id, at, action, actor, sealed) VALUES (:delivery_id, :now, :action, :actor, :sealed)
+
+-- name: notes_of
+SELECT * FROM note WHERE delivery_id = :delivery_id ORDER BY id
+
+-- name: pause_put
+INSERT INTO pause (account, channel, reason, actor, since) VALUES (:account, :channel, :reason, :actor, :now)
+ON CONFLICT DO NOTHING
+
+-- name: pause_delete
+DELETE FROM pause WHERE account = :account AND channel = :channel
+
+-- name: pause_all
+SELECT * FROM pause ORDER BY account, channel
+
+-- name: pause_covering
+SELECT 1 AS found FROM pause WHERE account IN (:account, '*') AND channel IN (:channel, '*') LIMIT 1
+
+-- name: journal_head
+SELECT size, hash, frontier FROM journal_head WHERE shard = :shard
+
+-- name: journal_insert
+INSERT INTO journal (shard, seq, record, hash, delivery)
+SELECT * FROM unnest(:shard::integer[], :seq::bigint[], :record::text[], :hash::bytea[], :delivery::text[])
+
+-- name: journal_head_insert
+INSERT INTO journal_head (shard, size, hash, frontier) VALUES (:shard, 0, :hash, '')
+
+-- name: journal_advance
+UPDATE journal_head SET size = :size, hash = :hash, frontier = :frontier WHERE shard = :shard
+
+-- name: journal_page
+SELECT seq, record, hash, delivery FROM journal WHERE shard = :shard AND seq > :after ORDER BY seq LIMIT :limit
+
+-- name: journal_of_delivery
+SELECT record FROM journal WHERE delivery = :delivery ORDER BY shard, seq
+
+-- name: documents_touched
+SELECT DISTINCT delivery.document_id FROM journal JOIN delivery ON delivery.id = journal.delivery
+WHERE journal.shard = :shard AND journal.seq >= :after AND journal.delivery IS NOT NULL
+
+-- name: deliveries_moved
+SELECT * FROM delivery
+WHERE id IN (SELECT delivery FROM journal WHERE shard = :shard AND seq >= :after AND seq < :upto)
+  AND account = :account
+ORDER BY changed_at, id
+
+-- name: delivery_states
+SELECT id, state, receipt FROM delivery ORDER BY id
+
+-- name: journal_last
+SELECT record FROM journal WHERE shard = :shard ORDER BY seq DESC LIMIT 1
+
+-- name: cursor_get
+SELECT uidvalidity, uid FROM mail_cursor WHERE account = :account AND folder = :folder
+
+-- name: cursor_seen
+SELECT MAX(seen_at) AS at FROM received_mail
+WHERE account = :account AND folder = :folder AND uidvalidity = :uidvalidity
+
+-- name: cursor_put
+INSERT INTO mail_cursor (account, folder, uidvalidity, uid) VALUES (:account, :folder, :uidvalidity, :uid)
+ON CONFLICT (account, folder) DO UPDATE SET uidvalidity = excluded.uidvalidity, uid = excluded.uid
+
+-- name: received_get
+SELECT * FROM received_mail WHERE account = :account AND evidence = :evidence
+
+-- name: received_put
+INSERT INTO received_mail (account, evidence, seen_at, kind, verdict, reason, delivery_id, report_mac,
+                           folder, uidvalidity, uid)
+VALUES (:account, :evidence, :now, :kind, :verdict, :reason, :delivery_id, :report_mac, :folder, :uidvalidity, :uid)
+ON CONFLICT (account, evidence) DO UPDATE SET
+  seen_at = excluded.seen_at, verdict = excluded.verdict, reason = excluded.reason, delivery_id = excluded.delivery_id
+
+-- name: received_again
+SELECT 1 AS found FROM received_mail
+WHERE delivery_id = :delivery_id AND report_mac = :report_mac AND reason = :reason
+  AND verdict IN ('applied', 'noted')
+LIMIT 1
+
+-- name: received_of
+SELECT * FROM received_mail WHERE delivery_id = :delivery_id ORDER BY seen_at, evidence
+
+-- name: received_loose
+SELECT * FROM received_mail
+WHERE verdict IN ('unmatched', 'forged', 'wrong_recipient', 'ambiguous') AND (:account::text IS NULL OR account = :account)
+ORDER BY seen_at DESC, evidence LIMIT :limit
+
+-- name: pair_get
+SELECT * FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
+
+-- name: pair_put
+INSERT INTO pair_hold (account, patient, recipient_mac, delivery_id, reason, actor, since)
+VALUES (:account, :patient, :recipient_mac, :delivery_id, :reason, :actor, :now)
+ON CONFLICT DO NOTHING
+
+-- name: pair_delete
+DELETE FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
+
+-- name: pair_all
+SELECT account, delivery_id, reason, actor, since FROM pair_hold ORDER BY since, delivery_id
+
+-- name: patient_stop_put
+INSERT INTO patient_stop (account, patient, reason, actor, since) VALUES (:account, :patient, :reason, :actor, :now)
+ON CONFLICT (account, patient) DO UPDATE SET reason = excluded.reason, actor = excluded.actor
+
+-- name: patient_stop_delete
+DELETE FROM patient_stop WHERE account = :account AND patient = :patient
+
+-- name: patient_stops
+SELECT * FROM patient_stop ORDER BY since, account, patient
+
+-- name: patient_stop_of_document
+SELECT patient_stop.reason FROM patient_stop
+JOIN document ON document.account = patient_stop.account AND document.patient = patient_stop.patient
+WHERE document.id = :document
+
+-- name: deliveries_of_patient
+SELECT delivery.* FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE document.account = :account AND document.patient = :patient
+ORDER BY delivery.created_at, delivery.id
+
+-- name: fact_insert
+INSERT INTO episode_fact (document_id, account, patient, episode, author, sealed)
+VALUES (:document_id, :account, :patient, :episode, :author, :sealed)
+
+-- name: fact_get
+SELECT document_id FROM episode_fact WHERE document_id = :document_id
+
+-- name: facts_list
+SELECT episode_fact.*, document.accepted_at, document.erased_at, document.withdrawn_at,
+       (SELECT min(later.id) FROM document AS later WHERE later.replaces = document.id) AS replaced_by
+FROM episode_fact JOIN document ON document.id = episode_fact.document_id
+WHERE :account::text IS NULL OR episode_fact.account = :account
+ORDER BY document.accepted_at, document.id
+
+-- name: facts_of_episode
+SELECT episode_fact.*, document.accepted_at, document.erased_at, document.withdrawn_at,
+       (SELECT min(later.id) FROM document AS later WHERE later.replaces = document.id) AS replaced_by
+FROM episode_fact JOIN document ON document.id = episode_fact.document_id
+WHERE episode_fact.account = :account AND episode_fact.episode = :episode
+ORDER BY document.accepted_at, document.id
+
+-- name: fact_due_insert
+INSERT INTO fact_due (document_id) VALUES (:document_id)
+
+-- name: fact_due_list
+SELECT document_id FROM fact_due ORDER BY document_id
+
+-- name: fact_due_delete
+DELETE FROM fact_due WHERE document_id = :document_id
+
+-- name: obligation_alert_put
+INSERT INTO obligation_alert (account, episode, subject, reader, since)
+VALUES (:account, :episode, :subject, :reader, :now)
+ON CONFLICT DO NOTHING
+
+-- name: deliveries_page
+SELECT delivery.*, document.patient FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE (:accounts::text IS NULL OR delivery.account IN (SELECT json_array_elements_text(:accounts::json)))
+  AND (:states::text IS NULL OR delivery.state IN (SELECT json_array_elements_text(:states::json)))
+  AND (:receipts::text IS NULL OR delivery.receipt IN (SELECT json_array_elements_text(:receipts::json)))
+  AND (:destination::text IS NULL OR delivery.destination = :destination)
+  AND (:reference::text IS NULL OR :reference::text IN (delivery.id, delivery.document_id, delivery.reference)
+       OR delivery.document_id IN (SELECT named.id FROM document AS named WHERE named.unique_id = :reference))
+  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead')
+       OR (delivery.state = 'impossible' AND COALESCE(delivery.reason, '') NOT IN (SELECT json_array_elements_text(:closed::json)))
+       OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
+  AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
+  AND (delivery.created_at < :before OR delivery.id < :before_id)
+ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
+
+-- name: deliveries_page_of_patient
+SELECT delivery.*, document.patient FROM document CROSS JOIN delivery
+WHERE document.account IN (SELECT json_array_elements_text(:accounts::json)) AND document.patient = :patient
+  AND delivery.document_id = document.id
+  AND (:states::text IS NULL OR delivery.state IN (SELECT json_array_elements_text(:states::json)))
+  AND (:receipts::text IS NULL OR delivery.receipt IN (SELECT json_array_elements_text(:receipts::json)))
+  AND (:destination::text IS NULL OR delivery.destination = :destination)
+  AND (:reference::text IS NULL OR :reference::text IN (delivery.id, delivery.document_id, delivery.reference)
+       OR document.unique_id = :reference)
+  AND (:attention = 0 OR delivery.state IN ('in_doubt', 'held', 'waiting_for_session', 'dead')
+       OR (delivery.state = 'impossible' AND COALESCE(delivery.reason, '') NOT IN (SELECT json_array_elements_text(:closed::json)))
+       OR (delivery.state = 'sent' AND delivery.receipt IN ('refused', 'overdue')))
+  AND delivery.created_at >= :since AND delivery.created_at < :until AND delivery.created_at <= :before
+  AND (delivery.created_at < :before OR delivery.id < :before_id)
+ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
+
+-- name: journal_records
+SELECT CAST(sum(size) AS bigint) AS size FROM journal_head
