@@ -135,6 +135,12 @@ DOC_UNIQUE = "2e82c1f6-a085-4c72-9da3-8640a32e42ab"
 INS_CX = f"{b.INS}^^^&{b.INS_OID}&ISO^NH"
 
 
+def local_patient(root: E) -> None:
+    """The whole request under an identifier of a local kind."""
+    for owner, scheme in ((SET, SET_PATIENT), (DOC, DOC_PATIENT), (SIG, DOC_PATIENT)):
+        find(root, identifier(owner, scheme)).set("value", f"{b.INS}^^^&{b.INS_OID}&ISO^PI")
+
+
 def metadata(name: str, change: Callable[[E], Any], expected: str | tuple[str, ...] = REGISTRY) -> Defect:
     return Defect(name, expected, stage("metadata", change))
 
@@ -1020,13 +1026,7 @@ MORE = [
     metadata("set: patientId cannot be read", attribute(identifier(SET, SET_PATIENT), "value", b.INS)),
     metadata(
         "set: patientId of a local kind",
-        lambda r: (
-            [
-                find(r, identifier(owner, scheme)).attrib.update({"value": f"{b.INS}^^^&{b.INS_OID}&ISO^PI"})
-                for owner, scheme in ((SET, SET_PATIENT), (DOC, DOC_PATIENT), (SIG, DOC_PATIENT))
-            ]
-            and None
-        ),
+        local_patient,
     ),
     metadata(
         "entry: matricule too short",

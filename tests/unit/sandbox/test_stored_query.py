@@ -191,7 +191,7 @@ def test_two_slots_mean_and(dmp: Dmp) -> None:
 def test_times_filter(dmp: Dmp, end: str, minutes: int, found: int, quote: str) -> None:
     fed(dmp)
     created = dmp.store.documents()[0].creation_time
-    instant = datetime.strptime(created, "%Y%m%d%H%M%S") + timedelta(minutes=minutes)
+    instant = datetime.strptime(f"{created}+0000", "%Y%m%d%H%M%S%z") + timedelta(minutes=minutes)
     limit = f"{quote}{b.utc(instant)}{quote}"
     assert documents_found(dmp, (f"$XDSDocumentEntryCreationTime{end}", [limit])) == found
 
