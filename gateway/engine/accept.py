@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from gateway import terminology
 from gateway.engine import facts, plan, stored
 from gateway.errors import ConflictError
+from gateway.records.clinical import PrescriptionChange
 from gateway.records.history import EpisodeHistory, PastEpisode, SentDocument
 from gateway.records.submission import canonical
 from gateway.store.base import AcceptRequest, Blob
@@ -118,6 +119,7 @@ def history(store: Store, submission: AnySubmission) -> EpisodeHistory | None:
     return EpisodeHistory(
         sessions_done=max((_sessions(old, its) for _, old, its in same), default=0),
         documents=tuple(SentDocument(kind=_kind(old), date=row.document_date) for row, old, _ in same),
+        plan_changed=any(_adapted(old) for _, old, _ in same),
         previous_episodes=tuple(_past((old, its) for _, old, its in found if its.id != episode)),
     )
 
@@ -126,6 +128,11 @@ def _sessions(old: _Old, episode: Episode) -> int:
     # The number that the author declares: the list of sessions beside it may be left out.
     done = getattr(old.document, "sessions_done", None) or 0
     return episode.sessions_already_done + int(done)
+
+
+def _adapted(old: _Old) -> bool:
+    change = getattr(old.document, "change", None)
+    return change is not None and change is not PrescriptionChange.RENEWAL
 
 
 def _kind(old: _Old) -> Literal["assessment", "treatment_summary", "letter"]:

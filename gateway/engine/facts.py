@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gateway.findings import Finding
+    from gateway.records.access import Proof
     from gateway.records.level1 import AnySubmission, Level1Metadata
     from gateway.records.submission import Submission
     from gateway.store.base import Store
@@ -30,7 +31,7 @@ def of(submission: AnySubmission | Level1Metadata, findings: Iterable[Finding] =
             "department": access.department,
             "practitioner_status": access.practitioner_status.value,
             "prior_diagnosis": access.prior_diagnosis,
-            "proof": None if access.proof is None else access.proof.type.value,
+            **_proof(access.proof),
             "protocol": None if access.protocol is None else code(access.protocol),
             "episode_start": access.episode.start,
             "sessions_before": access.episode.sessions_already_done,
@@ -39,6 +40,12 @@ def of(submission: AnySubmission | Level1Metadata, findings: Iterable[Finding] =
     values |= _clinical(submission, findings) if structured else {"structured": False}  # type: ignore[arg-type]
     episode = None if access is None else access.episode.id
     return NewFacts(episode, submission.author.rpps, CareFacts(**values))
+
+
+def _proof(given: Proof | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    return {"proof": given.type.value, "proof_date": given.date, "proof_sha256": given.sha256}
 
 
 def _clinical(submission: Submission, findings: Iterable[Finding]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from gateway.records.base import Count, Date, Flag, Line, Record
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Department = Annotated[str, StringConstraints(pattern=r"^(0[1-9]|[1-8][0-9]|9[0-5]|2[AB]|97[1-8])$")]
 
 
@@ -48,13 +49,18 @@ class ProofType(StrEnum):
 
 
 class Proof(Record):
-    """Proof of the prior diagnosis: kept in the record, only its type and date are carried."""
+    """Proof of the prior diagnosis: kept in the record, only its type and date are carried.
+
+    The proof itself never comes here: its hash ties what the practice kept to this submission.
+    """
 
     type: ProofType
     date: Date
     issuer: Line | None = None
     kept_in_record: Flag = True
     note: Line | None = None
+    sha256: Sha256 | None = Field(default=None, description="SHA-256 of the file that the practice keeps, in hex.")
+    reference: Line | None = Field(default=None, description="Where the practice keeps it; never sent.")
 
 
 class Cpts(Record):

@@ -112,6 +112,7 @@ SHAPES: Mapping[str, str] = {
     "profession": "un code de profession (JDV_J01), par exemple G15_70",
     "root": "un OID : des nombres séparés par des points",
     "rpps": "un numéro RPPS, 11 chiffres",
+    "sha256": "une empreinte SHA-256 : 64 chiffres hexadécimaux en minuscules",
     "value": "des chiffres ou des caractères sans espace ni accent",
 }
 """What a field with a pattern expects, in words: a regular expression tells a physiotherapist nothing."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.findings import Finding, Severity, error, warning
 from gateway.identity.matricule import PATIENT_DOMAIN
-from gateway.records.access import AccessMode
+from gateway.records.access import AccessMode, PractitionerStatus
 from gateway.records.level1 import AnySubmission
 from gateway.records.people import Recipient, RecipientRole
 from gateway.rules.calendar import add_months
@@ -78,6 +78,11 @@ _REASONS = {
     "DST-NO-DMP": _Said(Severity.INFO, "Le patient n'a pas de DMP.", "Aucune action."),
     "DST-NO-DMP-ACCESS": _Said(
         Severity.WARNING, "Ce compte n'a pas d'accès au DMP configuré.", "Compléter [account.dmp]."
+    ),
+    "DST-OTHER-CARD": _Said(
+        Severity.WARNING,
+        "Le DMP en authentification directe demande la carte de l'auteur, et ce compte a celle du titulaire.",
+        "Déposer au DMP avec la carte du remplaçant, ou par l'authentification indirecte du cabinet.",
     ),
     "DST-VISIBILITY": _Said(
         Severity.WARNING,
@@ -156,9 +161,10 @@ def _unsaid(submission: AnySubmission) -> Iterator[Finding]:
     direct = submission.access is not None and submission.access.mode in {
         AccessMode.DIRECT_CPTS,
         AccessMode.DIRECT_STRUCTURE,
+        AccessMode.URGENCE,
     }
     if direct and RecipientRole.MEDECIN_TRAITANT not in roles:
-        message = "Accès direct : le médecin traitant n'est pas indiqué."
+        message = "Accès sans ordonnance : le médecin traitant n'est pas indiqué."
         advice = "L'ajouter aux destinataires, avec known : false s'il n'y en a pas."
         yield warning("DST-UNSAID", "/recipients", message, advice, "accès direct, destinataires du bilan")
 
@@ -181,10 +187,24 @@ def other_account() -> Finding:
 def check_author(submission: AnySubmission, account: AccountSettings) -> list[Finding]:
     """Whether the author is the one this account sends for: a document never leaves from another's mailbox."""
     found = [] if luhn(submission.author.rpps) else [_bad_rpps("/author/rpps")]
-    if submission.author.rpps != account.rpps:
-        advice = "Choisir le compte de l'auteur, ou corriger le RPPS."
-        found.append(error("CPT-002", "/author/rpps", "L'auteur n'est pas celui de ce compte.", advice))
-    return found
+    if submission.author.rpps in {account.rpps, *account.replacements}:
+        return [*found, *_replaced(submission, account)]
+    advice = "Choisir le compte de l'auteur, corriger le RPPS, ou l'ajouter aux remplaçants du compte (replacements)."
+    return [*found, error("CPT-002", "/author/rpps", "L'auteur n'est pas celui de ce compte.", advice)]
+
+
+def _replaced(submission: AnySubmission, account: AccountSettings) -> Iterator[Finding]:
+    """spec kine §1 row 2: who replaces is the author, the mailbox stays the owner's."""
+    path = "/author/rpps"
+    if submission.author.rpps == account.rpps:
+        return
+    message = "L'auteur est un remplaçant : le document est le sien, il part de la boîte du titulaire."
+    yield Finding("CPT-005", Severity.INFO, path, message, "Aucune action.")
+    status = submission.access.practitioner_status if submission.access is not None else None
+    if status is not None and status is not PractitionerStatus.REMPLACANT:
+        advice = "Renseigner practitioner_status : remplacant, ou choisir le compte de l'auteur."
+        message = "L'auteur est un remplaçant de ce compte, et son statut en dit un autre."
+        yield warning("CPT-006", "/access/practitioner_status", message, advice)
 
 
 def _bad_rpps(path: str) -> Finding:

@@ -127,6 +127,8 @@ def _dmp(submission: AnySubmission, account: AccountSettings) -> Route:
         reason = "DST-VISIBILITY"
     elif account.dmp is None:
         reason = "DST-NO-DMP-ACCESS"
+    elif account.dmp.mode == "direct" and submission.author.rpps != account.rpps:
+        reason = "DST-OTHER-CARD"  # the VIHF would name who does not hold the card
     return Route("dmp", "dmp", "dmp", None, reason)
 
 

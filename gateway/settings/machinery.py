@@ -127,11 +127,42 @@ class FhirSettings(Table):
     document_core: bool = False
 
 
+ProofName = Literal[
+    "ald",
+    "cr_operatoire",
+    "cr_hospitalisation",
+    "cr_medical",
+    "cr_urgences",
+    "information_medecin",
+    "prescription_anterieure",
+    "dui",
+    "other",
+]
+
+
 class RulesSettings(Table):
-    """Dates that the sources disagree on, so configuration decides (spec kine §1)."""
+    """What the sources disagree on, so configuration decides (spec kine §1); findings cite the value that holds.
+
+    `cpts_proof`: proof of the CPTS renewed `yearly`, or given `once`. `accepted_proofs`: kinds of a prior diagnosis'
+    proof. `reorient_at_cap`: no improvement at the last session allowed asks for a reorientation.
+    """
 
     experiment_start: date = Field(default=date(2025, 6, 8), strict=True)
+    experiment_end: date = Field(default=date(2030, 6, 8), strict=True)
+    enrolment_until: date = Field(default=date(2029, 12, 31), strict=True)
     episode_months: int = Field(default=3, ge=1, le=24)
+    cpts_proof: Literal["yearly", "once"] = "yearly"
+    accepted_proofs: tuple[ProofName, ...] = (
+        "ald",
+        "cr_operatoire",
+        "cr_hospitalisation",
+        "cr_medical",
+        "cr_urgences",
+        "information_medecin",
+        "prescription_anterieure",
+        "dui",
+    )
+    reorient_at_cap: bool = True
 
 
 class KitSettings(Table):

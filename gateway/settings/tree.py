@@ -40,6 +40,9 @@ class AccountSettings(Table):
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     rpps: Annotated[str, StringConstraints(pattern=r"^[0-9]{11}$")]
+    replacements: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9]{11}$")], ...] = Field(
+        default=(), description="RPPS of those who write in this practice in the owner's place, from his mailbox."
+    )
     environment: Environment = Environment.TEST
     mailbox: str
     display_name: str = Field(description="`<Titre>_<Prénom>_<NOM>_<Entité>`, ECO.2.2.7.")
@@ -84,12 +87,12 @@ class Settings(Table):
     annuaire: AnnuaireSettings | None = None
     traces: TraceSettings = TraceSettings()
     web: WebSettings = WebSettings()
-
-    @model_validator(mode="after")
-    def _accounts_differ(self) -> Self:
     health: HealthSettings | None = None
     alerts: AlertSettings | None = None
     indicators: IndicatorSettings = IndicatorSettings()
+
+    @model_validator(mode="after")
+    def _accounts_differ(self) -> Self:
         ids = [account.id for account in self.account]
         # `a/../b` and `b` are one folder, and so are `A` and `a` where the system says so.
         folders = [os.path.normcase(os.path.normpath(a.outbox)) for a in self.account if a.outbox is not None]

@@ -49,6 +49,8 @@ class CareFacts:
     practitioner_status: str | None = None
     prior_diagnosis: bool = False
     proof: str | None = None
+    proof_date: date | None = None
+    proof_sha256: str | None = None
     protocol: str | None = None
     episode_start: date | None = None
     sessions_before: int = 0

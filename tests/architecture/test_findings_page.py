@@ -54,22 +54,3 @@ def test_the_reading_sees_a_code_wherever_it_stands(tmp_path: Path) -> None:
     }
     first = found["AAA-001"]
     assert (first.messages, first.advice, first.sources) == (["Il y en a …."], ["Corriger."], ["Règle"])
-
-
-def test_the_page_of_rules_names_every_access_code_and_marks_the_right_claims(root: Path) -> None:
-    from gateway.rules import access
-
-    page = (root / "docs" / "rules.md").read_text(encoding="utf-8")
-    used = {code for code in findings_page.rows(root / "gateway") if code.startswith("ACC-")}
-    # "ACC-019 to ACC-022" stands for the codes between.
-    ranges = re.findall(r"ACC-([0-9]{3}) to ACC-([0-9]{3})", page)
-    named = set(re.findall(r"ACC-[0-9]{3}", page))
-    named |= {f"ACC-{number:03d}" for first, last in ranges for number in range(int(first), int(last) + 1)}
-    assert named == used
-    marked = {
-        code for text in re.findall(r"((?:ACC-[0-9]{3}[^|;]*?)+)\*\*claim\*\*", page) for code in CLAIM.findall(text)
-    }
-    assert marked == access._ANNUL_DIRECT
-
-
-CLAIM = re.compile(r"ACC-[0-9]{3}")

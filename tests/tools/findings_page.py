@@ -71,6 +71,9 @@ FAMILIES = {
     "RES": "Shipped data files",
     "MAP": "Mapping tables",
     "DEP": "Table of departments",
+    "RUL": "Table of the rules of access",
+    "OBL": "Obligations",
+    "REC": "Billing compared with the documents",
     "ANN": "Directory of MSSanté boxes (Annuaire Santé)",
     "SBX": "Sandbox",
 }

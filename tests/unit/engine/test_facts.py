@@ -85,3 +85,14 @@ def test_an_information_of_the_prescriber_says_what_changed() -> None:
 
 def test_a_region_in_free_words_has_no_code() -> None:
     assert care("06_suivi_avc_compte_rendu").region is None
+
+
+def test_the_proof_of_a_prior_diagnosis_is_a_type_a_date_and_a_hash() -> None:
+    value = json.loads(next(path for path in CASES if path.stem == "03_epaule_operee_compte_rendu").read_bytes())
+    value["access"]["proof"] |= {"sha256": "ab" * 32, "reference": "armoire 3", "issuer": "Dr DUPONT"}
+    parsed, found = parse(json.dumps(value).encode())
+    assert parsed is not None, found
+    kept = facts.of(parsed).care
+    assert (kept.proof, kept.proof_date, kept.proof_sha256) == ("cr_operatoire", parsed.access.proof.date, "ab" * 32)  # type: ignore[union-attr]
+    assert "armoire" not in str(kept)
+    assert "DUPONT" not in str(kept)

@@ -124,11 +124,11 @@ def test_without_a_trust_list_nothing_is_said_to_be_inside() -> None:
     assert found.code == "DST-NO-TRUST"
 
 
-def test_only_direct_access_must_say_who_the_doctor_is(trust: TrustList) -> None:
+def test_access_without_prescription_must_say_who_the_doctor_is(trust: TrustList) -> None:
     for mode in AccessMode:
         value = changed({"/access/mode": mode.value, "/recipients": []})
         codes = {f.code for f in check_destinations(sound(value), account(), trust)}
-        assert ("DST-UNSAID" in codes) is mode.value.startswith("direct")
+        assert ("DST-UNSAID" in codes) is (mode.value.startswith("direct") or mode is AccessMode.URGENCE)
 
 
 def test_hidden_from_the_patient_is_never_mailed_to_the_patient(trust: TrustList) -> None:
