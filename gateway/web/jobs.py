@@ -76,10 +76,10 @@ class JobBoard:
         job = self._jobs.get(job_id)
         return job if job is not None and job.owner == owner else None
 
-    def latest(self, kind: str, owner: str) -> Job | None:
-        """The last job of a kind that this person asked for."""
-        mine = [one for one in list(self._jobs.values()) if one.kind == kind and one.owner == owner]
-        return mine[-1] if mine else None
+    def latest(self, kind: str, owner: str, subject: str | None = None) -> Job | None:
+        """The last job of a kind (and a subject) that this person asked for."""
+        mine = [one for one in list(self._jobs.values()) if (one.kind, one.owner) == (kind, owner)]
+        return next((one for one in reversed(mine) if subject in {None, one.subject}), None)
 
     def close(self) -> None:
         """Let the running job go and start no other."""

@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from gateway.errors import NotFoundError
 from gateway.web.pages.view import Ask, Sheet, View
+from gateway.web.pages.work import another, once, waiting
 
 if TYPE_CHECKING:
-    from gateway.api import Gateway
     from gateway.audit.report import Report
     from gateway.web.jobs import Job
 
@@ -49,8 +49,7 @@ def verify(ask: Ask) -> Response:
     held, key = ask.form.get("checkpoint", "").strip(), ask.form.get("key", "").strip()
 
     def work(job: Job) -> Report:
-        # A connection of its own: its pages come from the file, not from what this process remembers of it.
-        with _another(ask) as gateway, TemporaryDirectory() as folder:
+        with another(ask) as gateway, TemporaryDirectory() as folder:
             checkpoint, public_key = _file(folder, "checkpoint.txt", held), _file(folder, "journal.pub", key)
             return gateway.journal.verify(public_key=public_key, checkpoint=checkpoint, progress=job.tell)
 
@@ -67,10 +66,6 @@ def _file(folder: str, name: str, text: str) -> Path | None:
     return path
 
 
-def _another(ask: Ask) -> Gateway:
-    return type(ask.gateway).open(ask.settings, clock=ask.clock)
-
-
 def prove(ask: Ask) -> Response:
     """Start the proof of one delivery. Raises NotFoundError (DLV-404)."""
     identity = ask.form.get("delivery", "").strip()
@@ -81,7 +76,7 @@ def prove(ask: Ask) -> Response:
         from gateway.audit.prove import verify_proof
         from gateway.store.checkpoint import Verifier
 
-        with _another(ask) as gateway:
+        with another(ask) as gateway:
             proof = gateway.journal.prove(row.id, job.tell)
             key = gateway.journal.state().public_key or ""
             findings = verify_proof(proof, Verifier.parse(key))
@@ -97,23 +92,16 @@ def show_job(ask: Ask) -> View | Response:
     if job is None:
         raise NotFoundError("WEB-404", ask.words("journal.gone"))
     if job.ended_at is None or job.fault is not None:
-        return View("job.html", {"job": job, "report": None, "proof": None})
+        return waiting(job, "proof.title" if job.kind == "prove" else "journal.result")
     if job.kind == "prove":
         return _proof(ask, job)
     report: Report = job.result
-    about = ask.consulted("verification", size=report.size) if _first(ask, job) else None
+    about = ask.consulted("verification", size=report.size) if once(ask, job) else None
     columns = ("code", "severity", "path", "message")
     rows = [finding.as_dict() for finding in report.findings]
     whole = {key: value for key, value in report.as_dict().items() if key != "findings"}
     sheet = Sheet("verification", columns, rows, whole | {"ended_at": job.ended_at})
     return View("job.html", {"job": job, "report": report, "proof": None}, lambda: sheet, about)
-
-
-def _first(ask: Ask, job: Job) -> bool:
-    """Whether this form of the result is asked for the first time: an open page asks again and again."""
-    first = ask.wanted not in job.values
-    job.values[ask.wanted] = True
-    return first
 
 
 def _proof(ask: Ask, job: Job) -> View | Response:
@@ -127,7 +115,7 @@ def _proof(ask: Ask, job: Job) -> View | Response:
     records = [_record(one) for one in proof["records"]]
     values = {"job": job, "report": None, "proof": job.result, "records": records}
     sheet = Sheet("proof", ("seq", "record", "leaf", "proof"), records)
-    return View("job.html", values, lambda: sheet, about if _first(ask, job) else None)
+    return View("job.html", values, lambda: sheet, about if once(ask, job) else None)
 
 
 def _record(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ MENU = (
     ("overview", "/"),
     ("deliveries", "/deliveries"),
     ("journal", "/journal"),
+    ("obligations", "/obligations"),
+    ("indicators", "/indicators"),
     ("configuration", "/configuration"),
 )
 

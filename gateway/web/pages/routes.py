@@ -6,7 +6,17 @@ from functools import partial
 
 from starlette.routing import Route
 
-from gateway.web.pages import actions, configuration, deliveries, documents, journal, login, overview
+from gateway.web.pages import (
+    actions,
+    configuration,
+    deliveries,
+    documents,
+    indicators,
+    journal,
+    login,
+    obligations,
+    overview,
+)
 from gateway.web.pages.desk import Desk, Handler
 
 
@@ -26,6 +36,11 @@ def routes(desk: Desk) -> list[Route]:
         ("/journal", journal.show),
         ("/journal/jobs/{job}.{form}", journal.show_job),
         ("/journal/jobs/{job}", journal.show_job),
+        ("/obligations.{form}", obligations.show),
+        ("/obligations", obligations.show),
+        ("/indicators.pdf", indicators.pdf),
+        ("/indicators.{form}", indicators.show),
+        ("/indicators", indicators.show),
         ("/configuration.{form}", configuration.show),
         ("/configuration", configuration.show),
     ]
