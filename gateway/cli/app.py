@@ -18,10 +18,12 @@ from gateway.cli import (
     evidence,
     ins,
     inspect,
+    keys,
     journal,
     linked,
     mapping,
     obligations,
+    patient,
     queue,
     queue_pauses,
     queue_receipts,
@@ -61,12 +63,13 @@ sandbox.register(app)
 demo.register(app)
 doctor.register(app)
 inspect.register(app)
-validate.register(app)
+keys.register(app)
 obligations.register(app)
-evidence.register(app)
 validate.register(app)
 report.register(app)
+evidence.register(app)
 app.add_typer(ins.app, name="ins")
+app.add_typer(patient.app, name="patient")
 app.add_typer(dmp.app, name="dmp")
 app.add_typer(config.app, name="config")
 app.add_typer(mapping.app, name="mapping")

@@ -27,6 +27,8 @@ FAMILIES = {
     "INP": "Input: the file or the fields of a submission",
     "INS": "Identity of the patient",
     "DMX": "Datamatrix INS",
+    "KEY": "Keys under a passphrase",
+    "BAK": "Backup of the store",
     "TSI": "INSi, the national identity service",
     "CPT": "Account and author",
     "DST": "Destinations and visibility",
