@@ -15,6 +15,7 @@ from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Setti
 
 if TYPE_CHECKING:
     from gateway.api.directory import DirectoryFace
+    from gateway.api.oppositions import Oppositions
     from gateway.channels.outcome import Channel
     from gateway.channels.recording import Recorder
     from gateway.channels.tokens import TokenSource
@@ -97,6 +98,13 @@ class Machinery:
         from gateway.api.directory import DirectoryFace
 
         return DirectoryFace(self)
+
+    @cached_property
+    def oppositions(self) -> Oppositions:
+        """Destinations that patients object to, recorded after the fact."""
+        from gateway.api.oppositions import Oppositions
+
+        return Oppositions(self)
 
     @cached_property
     def token_source(self) -> TokenSource | None:

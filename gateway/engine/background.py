@@ -33,6 +33,7 @@ def gather(store: Store | None, submission: AnySubmission) -> Background:
     if isinstance(submission, Level1):
         found += stored.suspicion(store, submission)
     found += stored.stopped(store, submission)
+    found += stored.opposed(store, submission)
     return Background(accept.history(store, submission), follows, tuple(found))
 
 

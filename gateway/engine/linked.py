@@ -18,6 +18,7 @@ from gateway.rules import addressing
 from gateway.store.base import Blob, PlannedDelivery
 from gateway.store.linked import Link, Seen
 from gateway.store.states import Transport
+from gateway.store.stops import OPPOSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,6 +173,8 @@ def _examine(office: Office, order: Order) -> tuple[_Case, list[Finding]]:
         return case, [_no("LNK-ERASED", "Le contenu de ce document a été effacé.", "Confier le document à nouveau.")]
     context = remake.context_of(store, order.delivery)
     case = _Case(detail, row, _records(store, row), account, context)
+    if detail.row.reason == OPPOSED:
+        return case, [_no("DST-OPPOSITION", "Le patient s'oppose à cet envoi.", "Respecter ce choix.")]
     return case, _forbidden(case)
 
 

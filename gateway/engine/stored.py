@@ -7,13 +7,15 @@ import unicodedata
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from gateway import wording
 from gateway.errors import NotFoundError
-from gateway.findings import Finding, warning
+from gateway.findings import Finding, Severity, warning
 from gateway.records.level1 import FORMAT as LEVEL1
 from gateway.records.level1 import Level1, Level1Metadata
 from gateway.records.submission import Submission, canonical
 from gateway.store.base import Guard
 from gateway.store.identity import OTHER_PATIENT, OTHER_TRAITS
+from gateway.store.oppositions import KINDS, Person
 
 if TYPE_CHECKING:
     from gateway.records.level1 import AnySubmission
@@ -57,6 +59,21 @@ def stopped(store: Store, submission: AnySubmission) -> list[Finding]:
     message = "L'INS de ce patient a été refusé ou a changé : ce document sera retenu."
     advice = "Corriger l'identité d'après INSi (ins search), ou lever l'arrêt (ins resume)."
     return [warning("INS-046", "/patient/ins", message, advice, "identitovigilance")]
+
+
+def opposed(store: Store, submission: AnySubmission) -> list[Finding]:
+    """Whether the patient objects to destinations, as was recorded after an earlier document: what does not leave."""
+    known = store.oppositions(Person(submission.account, patient=patient_key(submission.patient)))
+    advice = "Aucune action. S'il a changé d'avis : kine-gateway patient unoppose."
+    return [
+        Finding("DST-OPPOSED", Severity.INFO, "/patient", f"Opposition enregistrée : {target(one.target)}.", advice)
+        for one in known
+    ]
+
+
+def target(kind: str) -> str:
+    """A target of an opposition in French."""
+    return wording.destination(kind) if kind in KINDS else "une boîte précise"
 
 
 def _plain(text: str) -> str:

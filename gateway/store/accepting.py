@@ -200,6 +200,10 @@ def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
         held = held or pair["reason"]
     if held and state is Transport.PREPARED:
         state, reason = Transport.HELD, held
+    if planned.purpose == "document" and state is not Transport.IMPOSSIBLE:
+        place = {"destination": planned.destination, "role": planned.role, **keys}
+        if (opposed := stops.opposition_to(work.tx, new.document, place)) is not None:
+            state, reason = Transport.IMPOSSIBLE, opposed
     waits = state is Transport.PREPARED and succession.must_wait(work, planned)
     if waits:
         reason = succession.AFTER if planned.purpose == "document" else succession.OUTCOME

@@ -18,6 +18,7 @@ from gateway.store.dmp_acts import DmpStore
 from gateway.store.facts import FactStore
 from gateway.store.following import FollowStore
 from gateway.store.linked import LinkStore
+from gateway.store.oppositions import OppositionStore
 from gateway.store.received import ReceiptStore
 from gateway.store.requests import (
     NORMAL,
@@ -170,7 +171,9 @@ class Pause:
     since: datetime
 
 
-class Store(BrowseStore, DmpStore, FactStore, FollowStore, LinkStore, PatientStore, ReceiptStore, Protocol):
+class Store(
+    BrowseStore, DmpStore, FactStore, FollowStore, LinkStore, OppositionStore, PatientStore, ReceiptStore, Protocol
+):
     """Documents, deliveries and the journal. Every change and its journal record commit together.
 
     Any process may use a store of its own on the same database. Methods raise StoreError when the database cannot

@@ -19,6 +19,7 @@ from gateway.store import (
     linking,
     movements,
     operating,
+    opposing,
     reading,
     snapshot,
     stopping,
@@ -48,6 +49,7 @@ from gateway.store.dmp_acts import DmpAccess, DmpChange
 from gateway.store.facts import EpisodeFacts, LateObligation, NewFacts
 from gateway.store.following import WINDOW, Moved
 from gateway.store.linked import Link, Withdrawal
+from gateway.store.oppositions import Opposed, Opposition, Person
 from gateway.store.outbox_receipts import ReceiptOutbox
 from gateway.store.snapshot import Snapshot
 from gateway.store.states import Event, Receipt, Transport
@@ -222,6 +224,18 @@ class Outbox(ReceiptOutbox):
     def patient_stops(self, accounts: Sequence[str] = (), patient: str | None = None) -> list[PatientStop]:
         """See PatientStore."""
         return stopping.listing(self.core, accounts, patient)
+
+    def oppose(self, person: Person, target: str, *, by: str) -> Opposed:
+        """See OppositionStore."""
+        return opposing.oppose(self.core, person, target, by)
+
+    def unoppose(self, person: Person, target: str, *, by: str, release: bool) -> tuple[str, ...]:
+        """See OppositionStore."""
+        return opposing.unoppose(self.core, person, target, by, release)
+
+    def oppositions(self, person: Person | None = None) -> list[Opposition]:
+        """See OppositionStore."""
+        return opposing.listing(self.core, person)
 
     def note_dmp(self, access: DmpAccess, patient: str | None = None) -> None:
         """See DmpStore."""

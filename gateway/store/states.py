@@ -68,6 +68,7 @@ class Event(StrEnum):
     SUPERSEDE = "supersede"
     FOLLOWS = "follows"
     TAKEN_OVER = "taken_over"
+    OPPOSE = "oppose"
     RESTORED = "restored"
 
 
@@ -111,6 +112,8 @@ TRANSITIONS: dict[Event, tuple[tuple[Transport, ...], tuple[Transport, ...]]] = 
     Event.FOLLOWS: ((T.PREPARED,), (T.PREPARED,)),
     # A linked delivery of the same document goes instead; `sent` only where it was refused afterwards.
     Event.TAKEN_OVER: ((*_WAITING, T.HELD, T.DEAD, T.IMPOSSIBLE, T.SENT), (T.SUPERSEDED,)),
+    # The patient objects to this destination, as a named person recorded.
+    Event.OPPOSE: ((*_WAITING, T.HELD), (T.IMPOSSIBLE,)),
     # A store restored from a backup: what was waiting may have been sent since.
     Event.RESTORED: ((*_WAITING, T.SENDING, T.TRANSMITTING), (T.IN_DOUBT,)),
 }

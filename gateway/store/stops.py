@@ -6,10 +6,10 @@ withdraws a document (a deletion, a retraction) is never stopped: it mends what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.errors import StateError
 from gateway.store.states import Event, Transport
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PREFIX = "TSI-STOP-"
 """What the reason of every stop begins with."""
+OPPOSED = "DST-OPPOSITION"
+"""Reason of a delivery that its patient objects to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +91,52 @@ def reason_for(tx: Transaction, document: str) -> str | None:
 def caught(work: Work, row: Row, state: Transport, by: str) -> None:
     """A delivery came back to the queue: it is held there when its patient was stopped while it was under way."""
     reason = blocking(work.tx, row) if state in {Transport.PREPARED, Transport.RETRY} else None
-    if reason is not None:
-        current = work.tx.one("delivery_get", id=row["id"])
-        assert current is not None  # deliveries are never deleted
+    if reason is None:
+        return
+    current = work.tx.one("delivery_get", id=row["id"])
+    assert current is not None  # deliveries are never deleted
+    if reason == OPPOSED:
+        work.move(current, Event.OPPOSE, Transport.IMPOSSIBLE, reason=reason, actor=by)
+    else:
         work.move(current, Event.HOLD, Transport.HELD, reason=reason, actor=by)
 
 
 def blocking(tx: Transaction, row: Row) -> str | None:
-    """Why this delivery may not leave (a code of a stop); None when it may."""
-    return reason_for(tx, row["document_id"]) if carries_document(row) else None
+    """Why this delivery may not leave (a code of a stop, or the patient's opposition); None when it may."""
+    if not carries_document(row):
+        return None
+    return reason_for(tx, row["document_id"]) or opposition_to(tx, row["document_id"], row)
+
+
+def opposition_to(tx: Transaction, document: str, row: Mapping[str, Any]) -> str | None:
+    """The reason of an opposition of this document's patient to where a delivery goes; None: there is none."""
+    targets = {one["target"] for one in tx.all("opposition_of_document", document=document)}
+    return OPPOSED if opposes(targets, row) else None
+
+
+def opposes(targets: Collection[str], row: Mapping[str, Any]) -> bool:
+    """Whether one of these targets is where a delivery goes (its destination, role and keyed hash of its mailbox).
+
+    What changes a document in the DMP (a mask, a deletion) is no delivery of it.
+    """
+    if row["destination"] == "dmp" and row["role"] != "dmp":
+        return False
+    box = row["recipient_mac"]
+    return row["destination"] in targets or (box is not None and box_target(box) in targets)
+
+
+def box_target(recipient_mac: bytes) -> str:
+    """How an opposition to one mailbox is written."""
+    return f"box:{bytes(recipient_mac).hex()}"
 
 
 def check_not_stopped(tx: Transaction, row: Row) -> None:
     """Raise StateError (INS-050) where somebody would let a stopped patient's document go, one by one."""
-    if blocking(tx, row) is not None:
+    reason = blocking(tx, row)
+    if reason == OPPOSED:
+        message = f"Le patient s'oppose à l'envoi {row['id']}."
+        raise StateError("OPP-002", message, "Respecter ce choix ; s'il a changé d'avis : patient unoppose.")
+    if reason is not None:
         raise StateError(
             "INS-050",
             f"L'envoi {row['id']} est arrêté : l'INS de son patient est refusé ou a changé.",

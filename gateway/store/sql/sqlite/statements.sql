@@ -347,6 +347,23 @@ SELECT patient_stop.reason FROM patient_stop
 JOIN document ON document.account = patient_stop.account AND document.patient = patient_stop.patient
 WHERE document.id = :document
 
+-- name: opposition_put
+INSERT INTO opposition (account, patient, target, actor, since) VALUES (:account, :patient, :target, :actor, :now)
+ON CONFLICT DO NOTHING
+
+-- name: opposition_delete
+DELETE FROM opposition WHERE account = :account AND patient = :patient AND target = :target
+
+-- name: opposition_list
+SELECT * FROM opposition
+WHERE (:account IS NULL OR account = :account) AND (:patient IS NULL OR patient = :patient)
+ORDER BY since, account, patient, target
+
+-- name: opposition_of_document
+SELECT opposition.target FROM opposition
+JOIN document ON document.account = opposition.account AND document.patient = opposition.patient
+WHERE document.id = :document
+
 -- name: deliveries_of_patient
 SELECT delivery.* FROM delivery JOIN document ON document.id = delivery.document_id
 WHERE document.account = :account AND document.patient = :patient
