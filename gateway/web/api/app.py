@@ -24,10 +24,23 @@ if TYPE_CHECKING:
 def create_api(gateway: Gateway) -> FastAPI:
     """The API over an open gateway, which stays the caller's to close. Raises ConfigError on a preview gateway."""
     settings = gateway.settings
-    watch = Middleware(Watch, max_bytes=settings.web.max_bytes, clock=gateway.clock)
+    api = _routed([Middleware(Watch, max_bytes=settings.web.max_bytes, clock=gateway.clock)])
+    rate = RateLimit(settings.web.requests_per_minute, gateway.clock)
+    api.state.desk = Desk(gateway, TokenFile(settings.tokens_file), rate, Replays())
+    problems.register(api)
+    api.add_api_route("/openapi.json", lambda: JSONResponse(contract.openapi(api)), include_in_schema=False)
+    return api
+
+
+def described() -> dict[str, Any]:
+    """The contract, as docs/openapi.json holds it and `/v1/openapi.json` serves it."""
+    return contract.openapi(_routed([]))
+
+
+def _routed(middleware: list[Middleware]) -> FastAPI:
     api = FastAPI(
         title="kine-gateway",
-        middleware=[watch],
+        middleware=middleware,
         # The viewers of FastAPI come from a CDN: nothing here does.
         docs_url=None,
         redoc_url=None,
@@ -35,18 +48,9 @@ def create_api(gateway: Gateway) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=_name,
     )
-    rate = RateLimit(settings.web.requests_per_minute, gateway.clock)
-    api.state.desk = Desk(gateway, TokenFile(settings.tokens_file), rate, Replays())
     for part in (service, documents, deliveries, journal, identity, dmp):
         api.include_router(part.router)
-    problems.register(api)
-    api.add_api_route("/openapi.json", lambda: JSONResponse(description(api)), include_in_schema=False)
     return api
-
-
-def description(api: FastAPI) -> dict[str, Any]:
-    """The contract, as docs/openapi.json holds it."""
-    return contract.openapi(api)
 
 
 def _name(route: APIRoute) -> str:

@@ -90,7 +90,7 @@ def _who(asking: Asking) -> Who:
     responses=errors(400, 404),
     summary="Whether the patient has a DMP that this author may feed (TD0.2)",
 )
-def test(caller: Vendor, asking: Asking) -> JSONResponse:
+def dmp_test(caller: Vendor, asking: Asking) -> JSONResponse:
     """A refusal of the service is a result: see `refusal`."""
     return JSONResponse(_office(caller).test(_who(asking), by=asking.by).as_dict())
 
@@ -101,7 +101,7 @@ def test(caller: Vendor, asking: Asking) -> JSONResponse:
     responses=errors(400, 404),
     summary="The patient's documents (TD3.1); references only in indirect mode",
 )
-def find(caller: Vendor, asking: Searching) -> JSONResponse:
+def dmp_search(caller: Vendor, asking: Searching) -> JSONResponse:
     """`complete` is false when the registry left something out."""
     from gateway.package.query import Criteria
 
@@ -115,7 +115,7 @@ def find(caller: Vendor, asking: Searching) -> JSONResponse:
     responses=errors(400, 404),
     summary="The submission sets that were accepted for the patient",
 )
-def sets(caller: Vendor, asking: Asking) -> JSONResponse:
+def dmp_sets(caller: Vendor, asking: Asking) -> JSONResponse:
     """See `/dmp/search`."""
     return JSONResponse(_office(caller).sets(_who(asking), by=asking.by).as_dict())
 
@@ -126,7 +126,7 @@ def sets(caller: Vendor, asking: Asking) -> JSONResponse:
     responses=errors(400, 404),
     summary="The documents themselves (TD3.2), in base64; direct mode only",
 )
-def retrieve(caller: Vendor, asking: Retrieving) -> JSONResponse:
+def dmp_retrieve(caller: Vendor, asking: Retrieving) -> JSONResponse:
     """Held against the registry's hash and size: see `checked`."""
     found = _office(caller).retrieve(_who(asking), asking.unique_ids, by=asking.by)
     value = found.as_dict()
@@ -141,7 +141,7 @@ def retrieve(caller: Vendor, asking: Retrieving) -> JSONResponse:
     responses=errors(400, 404, 409),
     summary="Mask, hide, archive or delete in the DMP what was fed to it (TD3.3); `dry_run` shows what would be done",
 )
-def change(
+def dmp_change(
     caller: Vendor,
     document_id: DocumentId,
     change: Change,

@@ -68,7 +68,7 @@ def _settings(caller: Caller) -> AccountSettings:
     responses=errors(400),
     summary="What is wrong with an identity, and whether its INS may leave; asks nobody",
 )
-def check(caller: Vendor, order: Identity) -> JSONResponse:
+def ins_check(caller: Vendor, order: Identity) -> JSONResponse:
     """In the environment of the account: a test INS never goes to production, nor the reverse."""
     return JSONResponse(caller.gateway.ins.check(order.patient, _settings(caller).environment).as_dict())
 
@@ -80,7 +80,7 @@ def check(caller: Vendor, order: Identity) -> JSONResponse:
     responses=errors(400),
     summary="Look for the INS of these traits (INSi), by the documented procedure",
 )
-def search(caller: Vendor, order: Question) -> JSONResponse:
+def ins_search(caller: Vendor, order: Question) -> JSONResponse:
     """Failures of the service are results: see `outcome`. 503 (CFG-030) where the account asks no INSi."""
     return JSONResponse(caller.gateway.ins.search(order.patient, by=order.by, account=caller.account).as_dict())
 
@@ -92,7 +92,7 @@ def search(caller: Vendor, order: Question) -> JSONResponse:
     responses=errors(400),
     summary="Ask whether this INS is still this person's; when it is not, stop what goes under it",
 )
-def verify(caller: Vendor, order: Question) -> JSONResponse:
+def ins_verify(caller: Vendor, order: Question) -> JSONResponse:
     """No answer stops nothing."""
     return JSONResponse(caller.gateway.ins.verify(order.patient, by=order.by, account=caller.account).as_dict())
 
@@ -104,7 +104,7 @@ def verify(caller: Vendor, order: Question) -> JSONResponse:
     responses=errors(400),
     summary="A named person saw a document of high trust: the state of the identity that follows",
 )
-def prove(caller: Vendor, order: ProofSeen) -> JSONResponse:
+def ins_prove(caller: Vendor, order: ProofSeen) -> JSONResponse:
     """The next submission must say the new state: nothing is stored of the identity itself."""
     account = caller.account_for(None)
     return JSONResponse(caller.gateway.ins.prove(account, order.patient, proof=order.proof, by=order.by).as_dict())
@@ -117,7 +117,7 @@ def prove(caller: Vendor, order: ProofSeen) -> JSONResponse:
     responses=errors(),
     summary="Patients whose INS was refused or changed, by pseudonym",
 )
-def stops(caller: Vendor) -> JSONResponse:
+def ins_stops(caller: Vendor) -> JSONResponse:
     """What waits for `POST /ins/resume`."""
     return JSONResponse([one.as_dict() for one in caller.gateway.ins.stops() if caller.own(one.account)])
 
@@ -131,7 +131,7 @@ class Resumed(Record):
 @router.post(
     "/ins/resume", tags=["ins"], response_model=Resumed, responses=errors(400), summary="End the stop of an INS"
 )
-def resume(caller: Vendor, order: Resuming) -> JSONResponse:
+def ins_resume(caller: Vendor, order: Resuming) -> JSONResponse:
     """A stop holds in every account: where there are several, its end is decided on the gateway's machine."""
     if len(caller.gateway.settings.account) > 1:
         message = "Plusieurs comptes partagent cette passerelle : l'arrêt les concerne tous."
@@ -147,7 +147,7 @@ def resume(caller: Vendor, order: Resuming) -> JSONResponse:
     responses=errors(400),
     summary="The content of a Datamatrix INS that a scanner delivered, with every defect",
 )
-def read_datamatrix(caller: Vendor, order: Scanned) -> JSONResponse:
+def ins_datamatrix_read(caller: Vendor, order: Scanned) -> JSONResponse:
     """No status follows from it."""
     found = caller.gateway.ins.read_datamatrix(order.text)
     value = {"ok": found.ok, "fields": dict(found.fields), "findings": [one.as_dict() for one in found.findings]}
@@ -167,7 +167,7 @@ class Symbol(Record):
     responses=errors(400),
     summary="Text of the Datamatrix of a qualified identity",
 )
-def write_datamatrix(caller: Vendor, order: Identity) -> JSONResponse:
+def ins_datamatrix_write(caller: Vendor, order: Identity) -> JSONResponse:
     """422 (DMX-023, DMX-024) where none may be made."""
     return JSONResponse({"text": caller.gateway.ins.write_datamatrix(order.patient, _settings(caller).environment)})
 
@@ -195,7 +195,7 @@ class Search(Record):
     responses=errors(400),
     summary="Professionals in activity with their published boxes; with `rpps`, which box to write to",
 )
-def directory(caller: Vendor, wanted: Search) -> JSONResponse:
+def directory_search(caller: Vendor, wanted: Search) -> JSONResponse:
     """503 where no directory is configured (ANN-400) or none can answer."""
     if wanted.rpps is None and wanted.name is None and wanted.town is None:
         advice = "Donner rpps, name ou town."

@@ -42,7 +42,7 @@ def _expect(request: Request, kind: str) -> None:
     responses=errors(),
     summary="Recompute chain, tree and signatures of the journal in place; may take long",
 )
-def verification(caller: Auditor) -> JSONResponse:
+def journal_verification(caller: Auditor) -> JSONResponse:
     """An auditor who trusts nobody exports and verifies elsewhere, with a checkpoint of his own (docs/journal.md)."""
     found = caller.gateway.verify_journal()
     _note(caller, "consulted", "journal-verification", size=found.size)
@@ -56,7 +56,7 @@ def verification(caller: Auditor) -> JSONResponse:
     response_class=StreamingResponse,
     summary="The whole journal as JSON lines, with public key, checkpoints and time stamps",
 )
-def export(caller: Auditor) -> StreamingResponse:
+def journal_export(caller: Auditor) -> StreamingResponse:
     """`kine-gateway journal verify FILE` verifies it without this gateway."""
     _note(caller, "exported", "journal")
     lines: Iterator[str] = caller.gateway.export_journal()
@@ -101,7 +101,7 @@ def disclosure(caller: Staff, document_id: DocumentId) -> JSONResponse:
     openapi_extra=_raw("application/octet-stream", _BYTES),
     summary="Were these very bytes sent, to whom and when; attachments and archives are looked into",
 )
-async def find(caller: Anyone, request: Request) -> JSONResponse:
+async def journal_find(caller: Anyone, request: Request) -> JSONResponse:
     """Answered from the journal alone, so also after an erasure."""
     _expect(request, "application/octet-stream")
     data = await request.body()
@@ -134,7 +134,7 @@ def _note(caller: Caller, event: Any, kind: str, **about: Any) -> None:
     openapi_extra=_raw("message/rfc822", _MAIL),
     summary="Take in one mail of the account's mailbox, whatever it is; twice changes nothing",
 )
-async def take_in(caller: Vendor, request: Request) -> JSONResponse:
+async def receipt_take_in(caller: Vendor, request: Request) -> JSONResponse:
     """For programs that read the mailbox themselves; the gateway does it alone where IMAP is configured."""
     _expect(request, "message/rfc822")
     raw = await request.body()
@@ -149,7 +149,7 @@ async def take_in(caller: Vendor, request: Request) -> JSONResponse:
     responses=errors(),
     summary="Receipts that were not believed or belong to no delivery, newest first",
 )
-def loose(caller: Anyone) -> JSONResponse:
+def receipts_loose(caller: Anyone) -> JSONResponse:
     """Code, time and place of each, never content."""
     return JSONResponse(caller.gateway.receipts.loose(caller.account))
 
@@ -167,7 +167,7 @@ class Overdue(Answer):
     responses=errors(),
     summary="Look for receipts whose time is over; a running gateway does it by itself",
 )
-def overdue(caller: Vendor) -> JSONResponse:
+def receipts_overdue(caller: Vendor) -> JSONResponse:
     """Nothing is sent again for want of a receipt."""
     found = caller.gateway.receipts.mark_overdue(caller.account_for(None))
     return JSONResponse({"found": [shown(one) for one in found]})

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 
 from gateway.errors import (
     ConfigError,
@@ -112,11 +113,20 @@ def _place(steps: Sequence[int | str]) -> tuple[int | str, ...]:
     return tuple(steps[1:]) if steps and steps[0] == "body" else tuple(steps)
 
 
-def _http(_: Request, fault: Exception) -> JSONResponse:
+def _http(request: Request, fault: Exception) -> JSONResponse:
     assert isinstance(fault, StarletteHTTPException)
     if isinstance(fault, RefusedError):
         return problem(fault.status_code, fault.code, fault.message, fault.advice, headers=fault.headers)
     if fault.status_code in {404, 405}:
         message = "Cette adresse n'existe pas, ou n'accepte pas cette méthode."
-        return problem(fault.status_code, "WEB-405", message, "Voir /v1/openapi.json.", headers=fault.headers)
+        allow = {"Allow": ", ".join(_methods(request))} if fault.status_code == 405 else None
+        return problem(fault.status_code, "WEB-405", message, "Voir /v1/openapi.json.", headers=allow)
+    if fault.status_code == 413:
+        return problem(413, "WEB-413", "Requête trop grosse.", "La limite est celle de [web] max_bytes.")
     return problem(fault.status_code, "WEB-400", "Requête illisible.", "Voir /v1/openapi.json.", headers=fault.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method of an address, whichever route serves it (RFC 9110 §10.2.1)."""
+    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gateway.web.api.app import create_api, description
+from gateway.web.api.app import described
 from gateway.web.tokens import Role
 from tests.integration.practice import case
 from tests.integration.test_level1 import metadata, vendor_pdf
@@ -94,7 +94,7 @@ def test_a_pdf_comes_as_an_archive_or_as_a_form(api: Api) -> None:
     pdf = vendor_pdf()
     zipped = metadata(key=uuid.uuid4().hex)
     formed = metadata(key=uuid.uuid4().hex)
-    parts = {
+    parts: dict[str, tuple[str | None, bytes | str, str]] = {
         "metadata": (None, json.dumps(formed), "application/json"),
         "document": ("bilan.pdf", pdf, "application/pdf"),
     }
@@ -212,7 +212,7 @@ def test_a_withdrawal_is_shown_before_and_after(api: Api) -> None:
 
 
 def test_the_contract_is_valid_openapi_and_answers_keep_it(api: Api) -> None:
-    contract = description(create_api(api.gateway))
+    contract = described()
     assert contract["openapi"] == "3.1.0"
     with api.client() as client:
         assert client.get("/openapi.json").json() == contract
