@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,20 @@ def accept(core: Core, request: AcceptRequest) -> Accepted:
     with core.write(request.account) as work:  # another process may have been faster meanwhile
         found = _existing(work.tx, request.account, mac, request.content_sha256)
         return found or _insert(core, work, request, mac, sealed)
+
+
+def accept_many(core: Core, requests: Sequence[AcceptRequest]) -> list[Accepted]:
+    """`accept` for several documents in one transaction: all of them or none. Raises like it."""
+    for request in requests:
+        _check(request)
+    macs = [_key_mac(core, one.account, one.key, one.content_sha256) for one in requests]
+    sealed = [_seal(core, request) for request in requests]
+    accepted = []
+    with core.write(*{request.account for request in requests}) as work:
+        for request, mac, prepared in zip(requests, macs, sealed, strict=True):
+            found = _existing(work.tx, request.account, mac, request.content_sha256)
+            accepted.append(found or _insert(core, work, request, mac, prepared))
+    return accepted
 
 
 def _check(request: AcceptRequest) -> None:

@@ -187,6 +187,10 @@ class Store(
         """
         ...
 
+    def accept_many(self, requests: Sequence[AcceptRequest]) -> list[Accepted]:
+        """`accept` for several documents in one transaction: all of them or none. Raises like it."""
+        ...
+
     def claim(self, wanted: Wanted) -> list[Claim]:
         """Due deliveries, now `sending`, each with a new fence; committed before this returns."""
         ...
@@ -205,6 +209,10 @@ class Store(
 
     def record(self, claim: Claim, result: Result) -> bool:
         """End an attempt. False: the delivery has moved on meanwhile; the result is journalled, the state stays."""
+        ...
+
+    def record_many(self, ended: Sequence[tuple[Claim, Result]]) -> list[bool]:
+        """`record` for several attempts, in one transaction: all of them or none."""
         ...
 
     def recover(self, *, account: str | None = None, owner_gone: bool = False, settle: float = 0.0) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from gateway.store import journal, payload, receiving, stops
 from gateway.store.base import URGENT, Claim, Progress, Result, Wanted
 from gateway.store.core import GATEWAY, Core, Work, find_delivery, to_ms
 from gateway.store.database import Row, Transaction
-from gateway.store.states import Event, Transport, allowed
+from gateway.store.states import Event, Receipt, Transport, allowed
 
 CLOCK_STEP = timedelta(seconds=60)
 """A clock that went back by more than this froze the schedule: what it had planned becomes due."""
@@ -31,15 +32,23 @@ def claim(core: Core, wanted: Wanted, kind: Literal["send", "resolve"]) -> list[
         with core.write(*accounts) as work:
             rows = list(_due(work, replace(wanted, limit=wanted.limit - len(taken)), kind, accounts))
             taken += [(row, _take(work, row, wanted, kind)) for row in rows]
+            _put(work, taken[-len(rows) :] if rows else [], wanted, kind)
         if len(taken) == wanted.limit:
             break
-    claims = []
-    for row, values in taken:
-        bare = _claim(row, values, kind, wanted.worker, started + wanted.lease)
-        try:
-            claims.append(_with_payload(core, row, bare))
-        except StoreError as error:
-            record(core, bare, _unreadable(error))
+    bare = [(row, _claim(row, values, kind, wanted.worker, started + wanted.lease)) for row, values in taken]
+    return _with_payloads(core, bare) if bare else []
+
+
+def _with_payloads(core: Core, bare: list[tuple[Row, Claim]]) -> list[Claim]:
+    claims, spoilt = [], []
+    with core.db.read() as tx:
+        for row, one in bare:
+            try:
+                claims.append(_with_payload(core, tx, row, one))
+            except StoreError as error:
+                spoilt.append((one, _unreadable(error)))
+    for one, result in spoilt:
+        record(core, one, result)
     return claims
 
 
@@ -92,29 +101,28 @@ def _lanes(tx: Transaction, wanted: Wanted, kind: str) -> list[Lane]:
 def _take(work: Work, row: Row, wanted: Wanted, kind: str) -> dict[str, Any]:
     values = {"attempt": row["attempts"] + 1, "fence": row["fence"] + 1}
     state = Transport.IN_DOUBT if kind == "resolve" else Transport.SENDING
-    until = work.ms + round(wanted.lease * 1000)
-    reason = row["reason"] if kind == "resolve" else None
-    work.tx.run(
-        "delivery_claim",
-        id=row["id"],
-        state=state,
-        worker=wanted.worker,
-        until=until,
-        now=work.ms,
-        reason=reason,
-        **values,
-    )
-    work.tx.run(
-        "attempt_insert",
-        delivery_id=row["id"],
-        number=values["attempt"],
-        kind=kind,
-        worker=wanted.worker,
-        now=work.ms,
-    )
     event = "resolving" if kind == "resolve" else Event.CLAIMED
     work.note_delivery(event, row, state=state, receipt=row["receipt"], worker=wanted.worker, **values)
     return values
+
+
+def _put(work: Work, taken: list[tuple[Row, dict[str, Any]]], wanted: Wanted, kind: str) -> None:
+    """The new holder of each delivery, and the attempt that begins."""
+    state = Transport.IN_DOUBT if kind == "resolve" else Transport.SENDING
+    common = {"worker": wanted.worker, "now": work.ms}
+    claim = {"state": state, "until": work.ms + round(wanted.lease * 1000), **common}
+    reasons = [row["reason"] if kind == "resolve" else None for row, _ in taken]
+    work.tx.many(
+        "delivery_claim",
+        [
+            {"id": row["id"], "reason": why, **values, **claim}
+            for (row, values), why in zip(taken, reasons, strict=True)
+        ],
+    )
+    work.tx.many(
+        "attempt_insert",
+        [{"delivery_id": row["id"], "number": values["attempt"], "kind": kind, **common} for row, values in taken],
+    )
 
 
 def _claim(row: Row, values: dict[str, Any], kind: Literal["send", "resolve"], worker: str, deadline: float) -> Claim:
@@ -134,12 +142,11 @@ def _claim(row: Row, values: dict[str, Any], kind: Literal["send", "resolve"], w
     )
 
 
-def _with_payload(core: Core, row: Row, bare: Claim) -> Claim:
+def _with_payload(core: Core, tx: Transaction, row: Row, bare: Claim) -> Claim:
     key = core.document_key(row)
     if key is None or row["manifest"] is None:
         raise StoreError("SEA-008", f"Contenu effacé : {row['id']}.")
-    with core.db.read() as tx:
-        parts, context = payload.open_manifest(tx, key, "delivery", row["id"], row["document_id"], row["manifest"])
+    parts, context = payload.open_manifest(tx, key, "delivery", row["id"], row["document_id"], row["manifest"])
     return replace(bare, parts=parts, context=context or b"")
 
 
@@ -188,42 +195,98 @@ def record(core: Core, claim: Claim, result: Result) -> bool:
     A delivery that was put in doubt because this very attempt seemed lost takes the late result: it is the evidence.
     """
     with core.write(claim.account) as work:
-        row = find_delivery(work.tx, claim.delivery_id)
-        answer = {
-            "verdict": result.verdict,
-            "reason": journal.code(result.reason),
-            "text": journal.scrub(result.text),
-            "reference": None if result.reference is None else journal.code(result.reference),
-            "host": None if result.host is None else journal.code(result.host),
-        }
-        work.tx.run("attempt_end", delivery_id=row["id"], number=claim.attempt, now=work.ms, **answer)
-        fields = {"attempt": claim.attempt, "fence": claim.fence, "worker": claim.worker}
-        if row["fence"] != claim.fence or not allowed(result.event, Transport(row["state"]), result.state):
-            work.note_delivery("late_result", row, **fields, **answer)
-            return False
-        _apply(work, row, result, answer, fields)
-        receiving.settle_proven(work, row["id"])
+        return _record(work, find_delivery(work.tx, claim.delivery_id), claim, result)
+
+
+def _record(work: Work, row: Row, claim: Claim, result: Result) -> bool:
+    answer = _answer(result)
+    work.tx.run("attempt_end", delivery_id=row["id"], number=claim.attempt, now=work.ms, **answer)
+    if not _holds(row, claim, result):
+        work.note_delivery("late_result", row, **_who(claim), **answer)
+        return False
+    work.move(row, result.event, result.state, due_in=result.due_in, **_columns(row, claim, result, answer))
+    _pause(work, row, result, answer["reason"])
+    receiving.settle_proven(work, row["id"])
     return True
 
 
-def _apply(work: Work, row: Row, result: Result, answer: dict[str, Any], fields: dict[str, Any]) -> None:
-    reason = answer.pop("reason")
+def record_many(core: Core, ended: Sequence[tuple[Claim, Result]]) -> list[bool]:
+    """`record` for several attempts in one transaction. What was simply taken by the other side, and nothing hangs on,
+    goes in bulk: a few statements whatever the number.
+    """
+    if not ended:
+        return []
+    kept: dict[str, bool] = {}
+    with core.write(*{claim.account for claim, _ in ended}) as work:
+        ids = json.dumps([claim.delivery_id for claim, _ in ended])
+        rows = {row["id"]: row for row in work.tx.all("deliveries_of_ids", ids=ids)}
+        plain = [
+            (rows[claim.delivery_id], claim, result)
+            for claim, result in ended
+            if claim.delivery_id in rows and _is_plain(rows[claim.delivery_id], claim, result)
+        ]
+        _record_plain(work, plain)
+        kept |= {claim.delivery_id: True for _, claim, _ in plain}
+        for claim, result in ended:
+            if claim.delivery_id not in kept:
+                kept[claim.delivery_id] = _record(work, find_delivery(work.tx, claim.delivery_id), claim, result)
+    return [kept[claim.delivery_id] for claim, _ in ended]
+
+
+def _is_plain(row: Row, claim: Claim, result: Result) -> bool:
+    """Whether nothing follows from this result but the delivery's own new state."""
+    taken = result.event is Event.TAKEN and result.state is Transport.SENT and not result.pause
+    return taken and not row["followed"] and row["withdrawn_at"] is None and _holds(row, claim, result)
+
+
+def _record_plain(work: Work, ended: list[tuple[Row, Claim, Result]]) -> None:
+    attempts, moves, awaits = [], [], []
+    for row, claim, result in ended:
+        answer = _answer(result)
+        attempts.append({"delivery_id": row["id"], "number": claim.attempt, "now": work.ms, **answer})
+        columns = _columns(row, claim, result, answer)
+        moves.append(work.moving(row, result.event, result.state, due_in=result.due_in, **columns))
+        if moves[-1]["receipt"] == Receipt.AWAITED:
+            awaits.append({"id": row["id"], "until": work.awaited_until(row)})
+    work.tx.many("attempt_end", attempts)
+    work.tx.many("delivery_move", moves)
+    work.tx.many("delivery_await", awaits)
+
+
+def _answer(result: Result) -> dict[str, Any]:
+    return {
+        "verdict": result.verdict,
+        "reason": journal.code(result.reason),
+        "text": journal.scrub(result.text),
+        "reference": None if result.reference is None else journal.code(result.reference),
+        "host": None if result.host is None else journal.code(result.host),
+    }
+
+
+def _who(claim: Claim) -> dict[str, Any]:
+    return {"attempt": claim.attempt, "fence": claim.fence, "worker": claim.worker}
+
+
+def _holds(row: Row, claim: Claim, result: Result) -> bool:
+    """Whether the delivery is still this worker's, and may go where the result leads."""
+    return bool(row["fence"] == claim.fence) and allowed(result.event, Transport(row["state"]), result.state)
+
+
+def _columns(row: Row, claim: Claim, result: Result, answer: dict[str, Any]) -> dict[str, Any]:
     stays = result.event is Event.STILL_IN_DOUBT and not result.tells
     doubt = row["reason"] if stays else None  # why it is doubtful, not what was asked
-    reference = answer.pop("reference") or row["reference"]
-    receipt = result.receipt if row["receipt"] == "none" else row["receipt"]
-    work.move(
-        row,
-        result.event,
-        result.state,
-        due_in=result.due_in,
-        fields={**fields, **answer},
-        reason=doubt or reason,
-        reference=reference,
-        receipt=receipt,
-        failures=result.progress.failures,
-        burned_ms=round(result.progress.burned * 1000),
-    )
+    told = {name: value for name, value in answer.items() if name not in {"reason", "reference"}}
+    return {
+        "fields": {**_who(claim), **told},
+        "reason": doubt or answer["reason"],
+        "reference": answer["reference"] or row["reference"],
+        "receipt": result.receipt if row["receipt"] == "none" else row["receipt"],
+        "failures": result.progress.failures,
+        "burned_ms": round(result.progress.burned * 1000),
+    }
+
+
+def _pause(work: Work, row: Row, result: Result, reason: str) -> None:
     if result.pause and work.tx.run(
         "pause_put", account=row["account"], channel=row["channel"], reason=reason, actor=GATEWAY, now=work.ms
     ):

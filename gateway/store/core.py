@@ -98,11 +98,31 @@ class Work:
         `columns` overrides `receipt`, `reason`, `actor`, `means`, `handed_at`, `failures`, `burned_ms`, `reference`;
         `fields` go to the journal record only; `due_in` in seconds. Raises StateError (DLV-001): no such transition.
         """
+        new = self.moving(row, event, state, due_in=due_in, fields=fields, **columns)
+        self.tx.run("delivery_move", **new)
+        self._await(row, state, new["receipt"])
+        self._hold_with_its_pair(row, event, state)
+        succession.settled(self, row, state, GATEWAY)
+        stops.caught(self, row, state, GATEWAY)
+        succession.withdrawn(self, row, state)
+
+    def moving(
+        self,
+        row: Row,
+        event: Event,
+        state: Transport,
+        *,
+        due_in: float | None = None,
+        fields: dict[str, Any] | None = None,
+        **columns: Any,
+    ) -> dict[str, Any]:
+        """Journal a change of state, and give the values of `delivery_move` that make it. Only for who runs it, and
+        knows that nothing follows from it; everybody else calls `move`.
+        """
         check(event, row, state)
         kept = {name: row[name] for name in ("receipt", "failures", "burned_ms", "reference")}
         due_at = None if due_in is None else self.ms + round(due_in * 1000)
         new = {"reason": None, "actor": None, "means": None, "handed_at": None, **kept, **columns}
-        self.tx.run("delivery_move", id=row["id"], state=state, now=self.ms, due_at=due_at, **new)
         about = {
             "state": state,
             "receipt": new["receipt"],
@@ -114,19 +134,18 @@ class Work:
             "handed_at": None if new["handed_at"] is None else journal.timestamp(from_ms(new["handed_at"])),
         }
         self.note_delivery(event, row, **about, **(fields or {}))
-        self._await(row, state, new["receipt"])
-        self._hold_with_its_pair(row, event, state)
-        succession.settled(self, row, state, GATEWAY)
-        stops.caught(self, row, state, GATEWAY)
-        succession.withdrawn(self, row, state)
+        return {"id": row["id"], "state": state, "now": self.ms, "due_at": due_at, **new}
 
     def _await(self, row: Row, state: Transport, receipt: str) -> None:
         """Start the time in which a receipt has to come, or stop asking for it once a person has done otherwise."""
         if state is Transport.SENT and receipt == Receipt.AWAITED:
-            seconds = self.core.deadlines.first(row["priority"])
-            self.tx.run("delivery_await", id=row["id"], until=self.ms + round(seconds * 1000))
+            self.tx.run("delivery_await", id=row["id"], until=self.awaited_until(row))
         elif state in {Transport.HANDED_OVER, Transport.SUPERSEDED, Transport.CANCELLED}:
             self.tx.run("delivery_closed", id=row["id"])
+
+    def awaited_until(self, row: Row) -> int:
+        """When a receipt of what is sent now becomes overdue."""
+        return self.ms + round(self.core.deadlines.first(row["priority"]) * 1000)
 
     def _hold_with_its_pair(self, row: Row, event: Event, state: Transport) -> None:
         """Hold what comes back from an attempt while its patient is not the recipient's, as its siblings are."""

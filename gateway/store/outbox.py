@@ -77,6 +77,10 @@ class Outbox(ReceiptOutbox):
         """See Store."""
         return accepting.accept(self.core, request)
 
+    def accept_many(self, requests: Sequence[AcceptRequest]) -> list[Accepted]:
+        """See Store."""
+        return accepting.accept_many(self.core, requests) if requests else []
+
     def known(self, account: str, key: str | None, content_sha256: str) -> Accepted | None:
         """See Store."""
         return accepting.known(self.core, account, key, content_sha256)
@@ -100,6 +104,10 @@ class Outbox(ReceiptOutbox):
     def record(self, claim: Claim, result: Result) -> bool:
         """See Store."""
         return claiming.record(self.core, claim, result)
+
+    def record_many(self, ended: Sequence[tuple[Claim, Result]]) -> list[bool]:
+        """See Store."""
+        return claiming.record_many(self.core, ended)
 
     def recover(self, *, account: str | None = None, owner_gone: bool = False, settle: float = 0.0) -> list[str]:
         """See Store."""

@@ -67,6 +67,12 @@ VALUES (:id, :document_id, :account, :destination, :role, :channel, :priority, :
 -- name: delivery_get
 SELECT * FROM delivery WHERE id = :id
 
+-- name: deliveries_of_ids
+SELECT delivery.*, document.withdrawn_at,
+       EXISTS (SELECT 1 FROM delivery AS later WHERE later.waits_for = delivery.id) AS followed
+FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE delivery.id IN (SELECT json_array_elements_text(:ids::json))
+
 -- name: deliveries_of_document
 SELECT * FROM delivery WHERE document_id = :document_id ORDER BY place
 
@@ -109,9 +115,12 @@ ORDER BY delivery.due_at, delivery.place LIMIT :limit
 FOR UPDATE OF delivery SKIP LOCKED
 
 -- name: delivery_claim
-UPDATE delivery SET state = :state, attempts = :attempt, fence = :fence, lease_owner = :worker, lease_until = :until,
-                    changed_at = :now, reason = :reason, actor = NULL
-WHERE id = :id
+UPDATE delivery SET state = new.state, attempts = new.attempt, fence = new.fence, lease_owner = new.worker,
+                    lease_until = new.until, changed_at = new.now, reason = new.reason, actor = NULL
+FROM unnest(:id::text[], :state::text[], :attempt::integer[], :fence::integer[], :worker::text[], :until::bigint[],
+            :now::bigint[], :reason::text[])
+  AS new (id, state, attempt, fence, worker, until, now, reason)
+WHERE delivery.id = new.id
 
 -- name: delivery_transmit
 UPDATE delivery SET state = 'transmitting', changed_at = :now
@@ -122,10 +131,14 @@ UPDATE delivery SET lease_until = :until
 WHERE id = :id AND fence = :fence AND lease_until IS NOT NULL AND state IN ('sending', 'transmitting', 'in_doubt')
 
 -- name: delivery_move
-UPDATE delivery SET state = :state, receipt = :receipt, reason = :reason, actor = :actor, means = :means,
-                    handed_at = :handed_at, changed_at = :now, due_at = :due_at, failures = :failures, burned_ms = :burned_ms,
-                    reference = :reference, lease_owner = NULL, lease_until = NULL
-WHERE id = :id
+UPDATE delivery SET state = new.state, receipt = new.receipt, reason = new.reason, actor = new.actor, means = new.means,
+                    handed_at = new.handed_at, changed_at = new.now, due_at = new.due_at, failures = new.failures,
+                    burned_ms = new.burned_ms, reference = new.reference, lease_owner = NULL, lease_until = NULL
+FROM unnest(:id::text[], :state::text[], :receipt::text[], :reason::text[], :actor::text[], :means::text[],
+            :handed_at::bigint[], :now::bigint[], :due_at::bigint[], :failures::integer[], :burned_ms::bigint[],
+            :reference::text[])
+  AS new (id, state, receipt, reason, actor, means, handed_at, now, due_at, failures, burned_ms, reference)
+WHERE delivery.id = new.id
 
 -- name: deliveries_waiting_for
 SELECT * FROM delivery WHERE waits_for = :id AND purpose = 'document' AND state = 'prepared' AND due_at IS NULL
@@ -160,7 +173,8 @@ UPDATE delivery SET receipt = :receipt, receipt_reason = :reason, alerted_at = :
 WHERE id = :id
 
 -- name: delivery_await
-UPDATE delivery SET awaited_until = :until WHERE id = :id
+UPDATE delivery SET awaited_until = new.until
+FROM unnest(:id::text[], :until::bigint[]) AS new (id, until) WHERE delivery.id = new.id
 
 -- name: delivery_closed
 UPDATE delivery SET awaited_until = NULL, alerted_at = NULL WHERE id = :id
@@ -217,15 +231,18 @@ WHERE state = 'in_doubt' AND account = :account AND channel = :channel
 
 -- name: attempt_insert
 INSERT INTO attempt (delivery_id, number, kind, worker, started_at)
-VALUES (:delivery_id, :number, :kind, :worker, :now)
+SELECT * FROM unnest(:delivery_id::text[], :number::integer[], :kind::text[], :worker::text[], :now::bigint[])
 
 -- name: attempt_transmit
 UPDATE attempt SET transmitting_at = :now WHERE delivery_id = :delivery_id AND number = :number
 
 -- name: attempt_end
-UPDATE attempt SET ended_at = :now, verdict = :verdict, reason = :reason, text = :text, reference = :reference,
-                   host = :host
-WHERE delivery_id = :delivery_id AND number = :number
+UPDATE attempt SET ended_at = new.now, verdict = new.verdict, reason = new.reason, text = new.text,
+                   reference = new.reference, host = new.host
+FROM unnest(:delivery_id::text[], :number::integer[], :now::bigint[], :verdict::text[], :reason::text[], :text::text[],
+            :reference::text[], :host::text[])
+  AS new (delivery_id, number, now, verdict, reason, text, reference, host)
+WHERE attempt.delivery_id = new.delivery_id AND attempt.number = new.number
 
 -- name: attempts_of
 SELECT * FROM attempt WHERE delivery_id = :delivery_id ORDER BY number

@@ -65,6 +65,12 @@ VALUES (:id, :document_id, :account, :destination, :role, :channel, :priority, :
 -- name: delivery_get
 SELECT * FROM delivery WHERE id = :id
 
+-- name: deliveries_of_ids
+SELECT delivery.*, document.withdrawn_at,
+       EXISTS (SELECT 1 FROM delivery AS later WHERE later.waits_for = delivery.id) AS followed
+FROM delivery JOIN document ON document.id = delivery.document_id
+WHERE delivery.id IN (SELECT value FROM json_each(:ids))
+
 -- name: deliveries_of_document
 SELECT * FROM delivery WHERE document_id = :document_id ORDER BY rowid
 
