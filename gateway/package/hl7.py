@@ -5,6 +5,7 @@ Syntax: IHE ITI TF-3 §4.2.3.1.7; French components: CI-SIS volet partage (spec 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gateway.document.model import Id, PatientIdentity, Professional, StructureRef
@@ -12,6 +13,8 @@ from gateway.document.model import Id, PatientIdentity, Professional, StructureR
 INS_OIDS = frozenset(f"1.2.250.1.213.1.4.{last}" for last in (8, 9, 10, 11))
 """NIR, NIA, NIR of test, NIR of demonstration. The dead INS-C (`.2`) is never written."""
 
+MAX_SLOT = 256
+"""Most characters of a slot's value (ebRIM 3.0 §2.8)."""
 _ESCAPES = str.maketrans({"\\": "\\E\\", "^": "\\S\\", "&": "\\T\\", "|": "\\F\\", "~": "\\R\\"})
 
 
@@ -28,6 +31,18 @@ def utc(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError("a time without offset has no UTC value")
     return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+
+
+def fitted(make: Callable[..., str], *texts: str) -> str:
+    """`make(*texts)`, the longest text made shorter until the whole has MAX_SLOT characters.
+
+    Only names are long enough for that; the document beside carries them whole.
+    """
+    shown = list(texts)
+    while len(made := make(*shown)) > MAX_SLOT and any(shown):
+        longest = max(range(len(shown)), key=lambda place: len(shown[place]))
+        shown[longest] = shown[longest][:-1]
+    return made
 
 
 def cx(identifier: Id, kind: str) -> str:
@@ -52,16 +67,19 @@ def source_cx(patient: PatientIdentity) -> str | None:
 
 def xcn(professional: Professional) -> str:
     """Author or legal authenticator: 13 components, national identifier (`IDNPS`)."""
-    name = professional.name
-    return (
-        f"{escape(professional.id.extension)}^{escape(name.family)}^{escape(name.given)}"
-        f"^^^^^^&{professional.id.root}&ISO^D^^^IDNPS"
-    )
+    identifier, name = professional.id, professional.name
+
+    def make(family: str, given: str) -> str:
+        named = f"{escape(identifier.extension)}^{escape(family)}^{escape(given)}"
+        return f"{named}^^^^^^&{identifier.root}&ISO^D^^^IDNPS"
+
+    return fitted(make, name.family, name.given)
 
 
 def xon(structure: StructureRef) -> str:
     """Institution: name, assigning authority, and Struct_IdNat with its prefix in component 10."""
-    return f"{escape(structure.name)}^^^^^&{structure.id.root}&ISO^IDNST^^^{escape(structure.id.extension)}"
+    end = f"^^^^^&{structure.id.root}&ISO^IDNST^^^{escape(structure.id.extension)}"
+    return fitted(lambda name: escape(name) + end, structure.name)
 
 
 def patient_info(patient: PatientIdentity) -> tuple[str, ...]:
@@ -70,10 +88,17 @@ def patient_info(patient: PatientIdentity) -> tuple[str, ...]:
     Never used by a receiver to compute an identifier.
     """
     others = " ".join(patient.birth_given[1:])
-    values = [f"PID-5|{escape(patient.birth_family)}^{escape(patient.first_given)}^{escape(others)}^^^^L"]
+    values = [
+        fitted(
+            lambda family, first, more: f"PID-5|{escape(family)}^{escape(first)}^{escape(more)}^^^^L",
+            patient.birth_family,
+            patient.first_given,
+            others,
+        )
+    ]
     if patient.used_family or patient.used_given:
-        used = f"{escape(patient.used_family or '')}^{escape(patient.used_given or '')}"
-        values.append(f"PID-5|{used}^^^^^D")
+        used = (patient.used_family or "", patient.used_given or "")
+        values.append(fitted(lambda family, given: f"PID-5|{escape(family)}^{escape(given)}^^^^^D", *used))
     values.append(f"PID-7|{patient.birth_date:%Y%m%d}")
     values.append(f"PID-8|{escape(patient.sex.code)}")
     if patient.birth_place_cog:

@@ -31,6 +31,7 @@ _INSTANT = re.compile(
     r"(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
+MAX_TITLE = 128
 _FIRST_YEAR, _LAST_YEAR = 1800, 2200
 _WIDEST_OFFSET = dt.timedelta(hours=14)
 
@@ -85,6 +86,12 @@ def _plain_number(value: Any) -> Any:
     return value
 
 
+def _short(value: str) -> str:
+    if len(value.encode()) > MAX_TITLE:
+        raise ValueError("title_too_long")
+    return value
+
+
 def _sane_year(value: dt.date) -> dt.date:
     if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
         raise ValueError("absurd_date")
@@ -103,6 +110,9 @@ def _aware(value: dt.datetime) -> dt.datetime:
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(one_line)]
 """One line of text, 1 to 500 characters, no control character (it may reach a mail header)."""
+
+Title = Annotated[Line, StringConstraints(max_length=MAX_TITLE), AfterValidator(_short)]
+"""A document's title: one line of at most 128 bytes in UTF-8 (ITI TF-3 §4.2.3.2.23)."""
 
 Text = Annotated[
     str, BeforeValidator(_unix_lines), StringConstraints(min_length=1, max_length=10_000), AfterValidator(_many_lines)

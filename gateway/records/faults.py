@@ -60,6 +60,9 @@ _FAULTS: Mapping[str, _Fault] = {
     "string_type": _Fault("INP-005", "Un texte est attendu ici.", _TEXT),
     "string_too_short": _Fault("INP-005", "Texte vide.", "Renseigner le texte ou retirer le champ."),
     "string_too_long": _Fault("INP-005", "Texte trop long.", "Au plus {max_length} caractères."),
+    "title_too_long": _Fault(
+        "INP-005", "Titre trop long.", "Au plus 128 octets en UTF-8 : une lettre accentuée en compte deux.", "ITI TF-3"
+    ),
     "string_pattern_mismatch": _Fault("INP-005", "Valeur de forme inattendue.", "Attendu : {shape}."),
     "literal_error": _Fault("INP-005", "Valeur hors de la liste permise.", "Valeurs permises : {expected}."),
     "enum": _Fault("INP-005", "Valeur hors de la liste permise.", "Valeurs permises : {expected}."),

@@ -13,7 +13,7 @@ from pydantic import Field
 from gateway.findings import Finding
 from gateway.records import archive
 from gateway.records.access import Access
-from gateway.records.base import Instant, Line, Record
+from gateway.records.base import Instant, Line, Record, Title
 from gateway.records.people import Author, Organization, Patient, Recipient, Visibility
 from gateway.records.submission import AccountId, Submission, parse, parse_as
 
@@ -26,7 +26,7 @@ class PdfDocument(Record):
     kind: Literal["assessment", "treatment_summary"]
     id: Line = Field(description="The author's own number of the document.")
     date: Instant = Field(description="When it was written, with its offset from UTC.")
-    title: Line | None = Field(default=None, description="Title; by default that of the kind of document.")
+    title: Title | None = Field(default=None, description="Title; by default that of the kind of document.")
 
 
 class Level1Metadata(Record):

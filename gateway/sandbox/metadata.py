@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gateway.sandbox import ebrim
+from gateway.sandbox import ebrim, limits
 from gateway.sandbox.ebrim import Author, Code, RegistryObject
 from gateway.sandbox.hl7 import check_utc, is_matricule, is_oid, is_ps_id, key_holds, parse_cx, parse_xcn, parse_xon
 from gateway.sandbox.problems import POLICY, REGISTRY_METADATA, Problem
@@ -87,6 +87,8 @@ def _bad(owner: RegistryObject, attribute: str, message: str) -> Problem:
 
 
 def _set_problems(owner: RegistryObject, rules: Rules) -> Iterator[Problem]:
+    yield from limits.check(owner)
+    yield from limits.check_set(owner)
     yield from _slots_known(owner, _SET_SLOTS)
     yield from _slot(owner, "submissionTime", check_utc)
     yield from _identifier(owner, ebrim.SET_UNIQUE, "uniqueId", _check_oid)
@@ -97,6 +99,7 @@ def _set_problems(owner: RegistryObject, rules: Rules) -> Iterator[Problem]:
 
 
 def _entry_problems(owner: RegistryObject, rules: Rules) -> Iterator[Problem]:
+    yield from limits.check(owner)
     yield from _slots_known(owner, _ENTRY_SLOTS)
     yield from _plain_attributes(owner)
     yield from _slot(owner, "creationTime", check_utc)

@@ -77,3 +77,20 @@ def test_source_patient_info() -> None:
     )
     unknown = replace(PATIENT, used_family=None, used_given=None, birth_place_cog=None, sex=Code("UN", "x", "Inconnu"))
     assert hl7.patient_info(unknown)[1:] == ("PID-7|20010314", "PID-8|UN")
+
+
+@pytest.mark.parametrize("letter", ["A", "é", "^", "\\"])
+def test_no_value_is_longer_than_a_slot_may_be(letter: str) -> None:
+    """The document carries the name whole; the metadata as much of it as 256 characters hold, escapes unbroken."""
+    long = letter * 500
+    named = replace(AUTHOR, name=PersonName(long, long, "M"))
+    values = [
+        hl7.xcn(named),
+        hl7.xon(replace(STRUCTURE, name=long)),
+        *hl7.patient_info(replace(PATIENT, birth_family=long, birth_given=(long, long), used_family=long)),
+    ]
+    assert all(len(value) <= hl7.MAX_SLOT for value in values)
+    assert values[0].endswith("^^^^^^&1.2.250.1.71.4.2.1&ISO^D^^^IDNPS")
+    assert values[1].endswith("^^^^^&1.2.250.1.71.4.2.2&ISO^IDNST^^^499700001011001")
+    assert all(value.count("\\") % 2 == 0 for value in values)
+    assert [value.count("^") for value in values[:2]] == [12, 9]
