@@ -208,7 +208,7 @@ class _Press:
             return Planned(route, None)
         had = succession.had(self._whole, route, self._lineage)
         edition = self.edition(had.document if had is not None else None)
-        package = _package(route, edition, self._account, keys, self._now, self._ids)
+        package = _package(route, edition, self._account, self._world, keys, self._now, self._ids)
         return Planned(route, package, had.delivery if had is not None else None)
 
 
@@ -282,15 +282,19 @@ def _package(
     route: Route,
     edition: _Edition,
     account: AccountSettings,
+    world: World,
     keys: SigningKeys | None,
     now: datetime,
     ids: Randomness,
 ) -> Package:
-    from gateway.package import dmp, mail
+    from gateway.package import mail
+    from gateway.package.feed import feed_package
 
     document, renderings = edition.document, edition.renderings
     if route.channel == "dmp":
-        return dmp.dmp_package(document, renderings["cda"], account=account, keys=keys, now=now, ids=ids)
+        fr_core = world.fhir.fr_core
+        cda = renderings["cda"]
+        return feed_package(document, cda, account=account, keys=keys, now=now, ids=ids, fr_core=fr_core)
     return mail.mail_package(
         document,
         recipient=_recipient(route, document),

@@ -14,7 +14,7 @@ from gateway.engine.plan import parts
 from gateway.errors import InputError
 from gateway.findings import Finding, error
 from gateway.package import dmp as dmp_package
-from gateway.package import metadata_update
+from gateway.package.change import change_package
 from gateway.package.types import Change, DmpContext, Package, Part, context_from_json, context_to_json
 from gateway.store.base import PlannedDelivery
 from gateway.store.dmp_acts import DmpChange
@@ -108,7 +108,7 @@ def order(
     assert account is not None
     blobs = tuple(Part(one.name, one.media_type, one.data) for one in store.parts(feed.id))
     fed = Package(blobs, dmp_package.acting(context, account))
-    package = metadata_update.update_package(fed, proposal.change, now=clock.now(), ids=ids)
+    package = change_package(fed, proposal.change, now=clock.now(), ids=ids)
     planned = PlannedDelivery(
         destination="dmp",
         role=ROLE + proposal.change,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from gateway.document.model import Addressee, Id, PersonName, Professional, Telecom
 from gateway.errors import NotFoundError
-from gateway.package import dmp, mail
+from gateway.package import mail
+from gateway.package.feed import feed_package
 from gateway.package.types import DmpContext, MailContext, context_from_json
 from gateway.read import cda as cda_reader
 from gateway.read import xdm as xdm_reader
@@ -134,12 +135,12 @@ def _mail(
 def feed(edition: Edition, making: Making, keys: SigningKeys | None, before: DmpContext | None) -> Package:
     """A new set for the DMP, signed now. `before` is what was sent: it names the entry that the document replaces.
 
-    Raises PackageError like `dmp_package`.
+    Raises PackageError like `feed_package`.
     """
     former = edition.document.header.replaces
     if former is not None and before is not None:
         former = replace(former, registry_entry=before.replaces_entry or None)
-    return dmp.dmp_package(
+    return feed_package(
         _with(edition.document, former),
         edition.cda,
         account=making.account,

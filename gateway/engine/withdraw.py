@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.engine import evidence, remake
 from gateway.findings import Finding, Severity, error, warning
 from gateway.package.mail import retraction_reasons
-from gateway.package.metadata_update import update_package
+from gateway.package.change import change_package
 from gateway.package.retraction import Letter, retraction
 from gateway.package.types import DmpContext, MailContext, Package, Part, context_to_json
 from gateway.store.base import URGENT, Blob, PlannedDelivery
@@ -195,7 +195,7 @@ class _Planner:
     def _delete(self, row: DeliveryRow, context: DmpContext, *, certain: bool) -> None:
         store, office = self._office.store, self._office
         parts = tuple(Part(one.name, one.media_type, one.data) for one in store.parts(row.id))
-        package = update_package(Package(parts, context), "delete", now=office.clock.now(), ids=office.ids)
+        package = change_package(Package(parts, context), "delete", now=office.clock.now(), ids=office.ids)
         planned = _planned(row, "deletion", package)
         settle = SETTLE if row.state is Transport.IN_DOUBT else 0.0
         self._others.append(FollowUp(row.id, planned, certain=_only_now(store, row), settle=settle))

@@ -64,8 +64,11 @@ def is_signed(package: Package) -> bool:
 def request_preview(package: Package) -> bytes:
     """The frozen parts of the ITI-41 body as one MIME entity, headers first (`dmp-request.bin`).
 
-    What is made at send time (VIHF, MessageID, address of the service) is missing, and a comment says so.
+    What is made at send time (VIHF, MessageID, address of the service) is missing, and a comment says so. A request of
+    the FHIR door is complete as it is.
     """
+    if isinstance(package.context, DmpContext) and package.context.door != "soap":
+        return package.part("request").data
     body = mtom.feed(package, to=PREVIEW_ENDPOINT, message_id=None, assertion=None)
     state = "frozen parts only; VIHF and MessageID are made at send time"
     if not is_signed(package):
@@ -98,12 +101,17 @@ def _replacement(document: ClinicalDocument, entry: xds.DocumentEntry, ids: Rand
     if former is None:
         return ()
     if former.registry_entry is None:
-        raise PackageError(
-            "PKG-007",
-            "Le DMP n'a pas la version que ce document remplace.",
-            "Envoyez-le au DMP comme un premier document.",
-        )
+        raise no_former()
     return (xds.replaces(ids.uuid(), entry, former.registry_entry),)
+
+
+def no_former() -> PackageError:
+    """`PKG-007`: a replacement of what the DMP does not have."""
+    return PackageError(
+        "PKG-007",
+        "Le DMP n'a pas la version que ce document remplace.",
+        "Envoyez-le au DMP comme un premier document.",
+    )
 
 
 def identity_of(header: Header, account: AccountSettings) -> DmpIdentity:

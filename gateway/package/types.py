@@ -60,12 +60,17 @@ class DmpIdentity:
         return f"{self.ins}^^^&{self.ins_oid}&ISO^NH"
 
 
+Door = Literal["soap", "iti65", "iti105"]
+"""By which transaction a feed was frozen: ITI-41, or one of the FHIR door (MHD)."""
+
+
 @dataclass(frozen=True, slots=True)
 class DmpContext(DmpIdentity):
     """What ITI-41 needs beside the parts: the identity that the VIHF asserts, the ids that answers name.
 
     `replaces_document` and `replaces_entry` are the uniqueId and the entryUUID that an RPLC association in the parts
-    names; empty without one, and in contexts stored before they were kept.
+    names; empty without one, and in contexts stored before they were kept. A feed by the FHIR door has one part,
+    `request`, and no signature.
     """
 
     submission_set_id: str
@@ -74,6 +79,7 @@ class DmpContext(DmpIdentity):
     signature_entry: str
     replaces_document: str = ""
     replaces_entry: str = ""
+    door: Door = "soap"
     channel: Literal["dmp"] = "dmp"
 
 
@@ -88,7 +94,8 @@ class DmpUpdateContext(DmpIdentity):
 
     `document_id` is the uniqueId of the document to change, `known_entry` its entryUUID as far as we know: the
     registry gives it another one with each version of its metadata, so it is asked again at send time (TD3.1b).
-    `new_entry` is the frozen id of the version that a change of visibility makes.
+    `new_entry` is the frozen id of the version that a change of visibility makes. A change goes by the door that
+    brought the document; by the FHIR door it has neither set nor new entry of its own.
     """
 
     change: Change
@@ -96,6 +103,7 @@ class DmpUpdateContext(DmpIdentity):
     document_id: str
     known_entry: str
     new_entry: str
+    door: Door = "soap"
     channel: Literal["dmp"] = "dmp"
     kind: Literal["update"] = "update"
 
@@ -138,6 +146,7 @@ __all__ = [
     "DmpContext",
     "DmpIdentity",
     "DmpUpdateContext",
+    "Door",
     "MailContext",
     "Package",
     "Part",

@@ -10,6 +10,8 @@ from typing import Any, Self
 from gateway.clock import Clock, Randomness, SystemRandomness
 from gateway.sandbox.annuaire import KEY, AnnuaireServer, AnnuaireService
 from gateway.sandbox.annuaire.server import API, EXTRACTION
+from gateway.sandbox.dmp.fhir.service import ROOT as FHIR_ROOT
+from gateway.sandbox.dmp.fhir.service import FhirService
 from gateway.sandbox.dmp.page.server import PageServer
 from gateway.sandbox.dmp.records import (
     VALID,
@@ -157,6 +159,11 @@ class Sandbox:
         return f"https://{self.host}:{self.dmp_port}{ROOT}".rstrip("/")
 
     @property
+    def fhir_url(self) -> str:
+        """Base of the DMP's FHIR door (experimental), without trailing slash: same port, same certificates."""
+        return f"https://{self.host}:{self.dmp_port}{FHIR_ROOT}"
+
+    @property
     def page_url(self) -> str:
         """Where a browser sees what the DMP holds; empty when the page was not asked for."""
         return self._page.url if self._page is not None else ""
@@ -208,7 +215,8 @@ class Sandbox:
             self._randomness,
             self._dmp_options,
         )
-        self._server = DmpServer(self.host, self.dmp_port, service, self.faults, self._pki)
+        fhir = FhirService(self._dmp_store, self.faults, self._clock, self._randomness, self._dmp_options)
+        self._server = DmpServer(self.host, self.dmp_port, service, fhir, self.faults, self._pki)
         self.dmp_port = int(self._server.server_address[1])
         self._server.start()
         try:
@@ -259,7 +267,7 @@ class Sandbox:
         clients = sorted((self._pki.folder / "clients").glob("*.pem"))
         return {
             "smtp": {"host": self.host, "port": self.smtp_port, "security": "tls"},
-            "dmp": {"url": self.dmp_url, "page": self.page_url},
+            "dmp": {"url": self.dmp_url, "fhir": self.fhir_url, "page": self.page_url},
             "insi": {"url": self.insi_url},
             "annuaire": {"url": self.annuaire_url, "extraction": self.extraction_url, "key": KEY},
             "ca_file": str(self.ca_path),

@@ -73,7 +73,10 @@ class ImapSettings(Table):
 
 
 class DmpSettings(Table):
-    """The DMP (or its sandbox). `profile` selects the signature algorithms (spec dmp §2.1)."""
+    """The DMP (or its sandbox). `profile` selects the signature algorithms (spec dmp §2.1).
+
+    `door`: SOAP is the DMP's only open one; FHIR (`fhir_url`) follows ANS drafts, over the same TLS, and is experimental.
+    """
 
     url: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*)?$")] = Field(
         description="Base of the services (https only), without trailing slash."
@@ -101,6 +104,17 @@ class DmpSettings(Table):
     local_id: str = Field(default="kine-gateway", description="Internal id of the sender in indirect mode.")
     in_doubt: Literal["query", "resend", "human"] = "query"
     timeout: float = Field(default=60.0, gt=0)
+    door: Literal["soap", "fhir"] = Field(default="soap", description="FHIR is experimental (PDSm drafts).")
+    fhir_url: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*)?$")] | None = None
+    fhir_transaction: Literal["iti65", "iti105"] = Field(
+        default="iti65", description="A whole submission set, or the simplified publication of one document."
+    )
+
+    @model_validator(mode="after")
+    def _fhir_needs_an_address(self) -> Self:
+        if self.door == "fhir" and self.fhir_url is None:
+            raise ValueError('door = "fhir" demande fhir_url')
+        return self
 
     @model_validator(mode="after")
     def _one_signing_certificate(self) -> Self:

@@ -73,12 +73,16 @@ def check_coherence(vihf: Vihf, submission_set: RegistryObject) -> None:
 
 
 def check_submission(submission: Submission, submission_set: RegistryObject) -> list[Problem]:
-    """Defects between the objects of one submission."""
+    """Defects between the objects of one submission, its signature's entry included."""
+    return [*check_objects(submission, submission_set), *_signature_entry(submission, submission_set)]
+
+
+def check_objects(submission: Submission, submission_set: RegistryObject) -> list[Problem]:
+    """Defects between the objects of one submission, signed or not."""
     return [
         *_patients(submission, submission_set),
         *_unique_ids(submission, submission_set),
         *_associations(submission, submission_set),
-        *_signature_entry(submission, submission_set),
     ]
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from cryptography import x509
 
+from gateway.sandbox.dmp.fhir.service import ROOT as FHIR_ROOT
+from gateway.sandbox.dmp.fhir.service import FhirService
 from gateway.sandbox.dmp.service import DmpService, HttpAnswer, HttpRequest
 from gateway.sandbox.dmp.strikes import DropConnectionError
 from gateway.sandbox.faults import AT_CONNECTION, AT_GREETING, Channel, Faults
@@ -56,8 +58,27 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: DmpServer
 
+    def do_GET(self) -> None:
+        """Only the FHIR door is asked so."""
+        self._answer()
+
+    def do_PATCH(self) -> None:
+        """See do_GET."""
+        self._answer()
+
+    def do_PUT(self) -> None:
+        """See do_GET."""
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        """See do_GET."""
+        self._answer()
+
     def do_POST(self) -> None:
-        """Answer one SOAP request."""
+        """Answer one SOAP request, or one of the FHIR door."""
+        self._answer()
+
+    def _answer(self) -> None:
         if self.server.faults.take(Channel.DMP, AT_GREETING) is not None:
             with contextlib.suppress(_BadRequestError):
                 self._body()  # unread bytes would reset the connection before the client reads the answer
@@ -65,7 +86,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             request = self._request()
-            self._send(self.server.service.answer(request))
+            if request.path.startswith((f"{FHIR_ROOT}/", f"{FHIR_ROOT}?")) or request.path == FHIR_ROOT:
+                self._send(self.server.fhir.answer(self.command, request))
+            elif self.command == "POST":
+                self._send(self.server.service.answer(request))
+            else:
+                self._send(HttpAnswer(405, "text/plain; charset=UTF-8", b"POST attendu\n"))
         except _BadRequestError as fault:
             self._send(HttpAnswer(fault.status, "text/plain; charset=UTF-8", b""))
         except DropConnectionError:
@@ -87,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return self._chunks()
-        length = self.headers.get("Content-Length", "")
+        length = self.headers.get("Content-Length", "0" if self.command in {"GET", "DELETE"} else "")
         if not length.isdigit():
             raise _BadRequestError(411)
         if int(length) > MAX_BODY:
@@ -141,8 +167,9 @@ class DmpServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, host: str, port: int, service: DmpService, faults: Faults, pki: Pki) -> None:
+    def __init__(self, host: str, port: int, service: DmpService, fhir: FhirService, faults: Faults, pki: Pki) -> None:
         self.service = service
+        self.fhir = fhir
         self.faults = faults
         self._context = server_context(pki)
         self._open: set[socket.socket] = set()

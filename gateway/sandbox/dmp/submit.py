@@ -146,7 +146,8 @@ class Submit:
         assert submission_set is not None  # its absence is a problem
         naming = Naming(self._randomness, [submission_set, *package.submission.entries])
         documents = tuple(
-            _document(entry, package, headers.get(entry.id), naming[entry.id]) for entry in package.submission.entries
+            document_row(entry, package, headers.get(entry.id), naming[entry.id])
+            for entry in package.submission.entries
         )
         new = record_of(package.submission, submission_set, naming, documents, "feed")
         self._store.add_submission(new)
@@ -155,7 +156,8 @@ class Submit:
                 self._store.set_status(link.target, DEPRECATED)
 
 
-def _document(entry: RegistryObject, package: Package, header: CdaHeader | None, entry_uuid: str) -> NewDocument:
+def document_row(entry: RegistryObject, package: Package, header: CdaHeader | None, entry_uuid: str) -> NewDocument:
+    """The row of a document that was accepted."""
     content = package.contents[entry.id]
     kind, group = entry.code(ebrim.TYPE_CODE), entry.code(ebrim.CLASS_CODE)
     version = header.version if header is not None else ""

@@ -48,7 +48,7 @@ from gateway.sandbox.xml import Element, XmlError
 ACTION = "urn:ihe:iti:2010:UpdateDocumentSet"
 
 # From a status to those it may become. A deleted document stays so; a replaced one may only be deleted.
-_MAY_BECOME = {
+MAY_BECOME = {
     APPROVED: {ARCHIVED, DEPRECATED, DELETED},
     ARCHIVED: {APPROVED, DELETED},
     DEPRECATED: {APPROVED, DELETED},
@@ -151,16 +151,11 @@ class Update:
             return [Problem(UPDATE_VERSION, where, "entryUUID d'une ancienne version : viser la dernière")]
         if change.original != document.status:
             return [Problem(UPDATE, where, f"OriginalStatus différent du statut actuel ({document.status})")]
-        if change.new not in _MAY_BECOME[document.status]:
+        if change.new not in MAY_BECOME[document.status]:
             return [Problem(UPDATE, where, f"{document.status} ne peut pas devenir {change.new}")]
-        if change.new == APPROVED and self._is_replaced(document):
+        if change.new == APPROVED and is_replaced(self._store, document):
             return [Problem(UPDATE, where, "document remplacé : sa dernière version est celle qui vaut")]
         return check_status_change(document, change.new, vihf)
-
-    def _is_replaced(self, document: DmpDocument) -> bool:
-        uuids = {one.entry_uuid for one in self._store.versions(document.logical_id)}
-        links = self._store.associations(sorted(uuids))
-        return any(link.type == ebrim.REPLACES and link.target in uuids for link in links)
 
     def _check_metadata(self, change: NewMetadata, vihf: Vihf) -> list[Problem]:
         where = f"{change.entry.label}/@lid"
@@ -200,6 +195,13 @@ class Update:
             metadata = etree.tostring(change.entry.element, encoding="unicode", with_tail=False)
             self._store.add_version(old, naming[change.entry.id], _codes(change.entry), metadata)
         self._store.add_submission(record_of(submission, submission_set, naming, (), "update"))
+
+
+def is_replaced(store: DmpStore, document: DmpDocument) -> bool:
+    """Whether another document took its place, under any of its entryUUIDs."""
+    uuids = {one.entry_uuid for one in store.versions(document.logical_id)}
+    links = store.associations(sorted(uuids))
+    return any(link.type == ebrim.REPLACES and link.target in uuids for link in links)
 
 
 def _codes(entry: RegistryObject) -> tuple[str, ...]:
