@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.api.machinery import Machinery
 
 if TYPE_CHECKING:
+    from gateway.api.exports import Exports
     from gateway.api.report import Reporting
 
 
@@ -20,3 +21,10 @@ class Auditing(Machinery):
         from gateway.api.report import Reporting
 
         return Reporting(self)
+
+    @cached_property
+    def exports(self) -> Exports:
+        """Exports of the journal that verify offline."""
+        from gateway.api.exports import Exports
+
+        return Exports(self)

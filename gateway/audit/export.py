@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.store.base import Store
+    from gateway.store.snapshot import Snapshot
 
 FORMAT = "kine-gateway/journal/1"
 SHARDED = "kine-gateway/journal/2"
@@ -24,7 +25,11 @@ RECORD_SUFFIX = b"}"
 
 def export(store: Store) -> Iterator[str]:
     """The lines of an export, each with its line feed."""
-    snapshot = store.snapshot()
+    return lines(store.snapshot())
+
+
+def lines(snapshot: Snapshot) -> Iterator[str]:
+    """The lines of an export of this very snapshot."""
     key = {"origin": snapshot.verifier.name, "public_key": snapshot.verifier.dump().strip()}
     heads = [{"root": head.root.hex(), "size": head.size} for head in snapshot.heads]
     several: dict[str, object] = {"format": SHARDED, "shards": heads, "size": snapshot.size}

@@ -13,7 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import NotFoundError, StoreError
-from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier
+from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier, shard_of_origin
 from gateway.store.merkle import Frontier, leaf_hash
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called now and then with the records read and the records in all."""
-_TELL_EVERY = 20_000
+TELL_EVERY = 20_000
 
 
 @dataclass(slots=True)
@@ -129,36 +129,31 @@ def read(store: Store, at: str | None = None, progress: Progress | None = None) 
     if at is None:
         store.checkpoint()
     snapshot = store.snapshot()
-    marks = _wanted(snapshot, at)
-    ledger = Ledger(_mark(marks))
+    marks = wanted(snapshot, at)
+    ledger = Ledger(mark_of(marks))
     trees: dict[int, Frontier] = {}
     for record in _told(below(snapshot, marks, trees), ledger.mark.size, progress):
         ledger.follow(record)
-    _check(marks, trees)
+    check(marks, trees)
     return ledger
 
 
 def _told(records: Iterable[bytes], total: int, progress: Progress | None) -> Iterator[dict[str, Any]]:
     for number, data in enumerate(records, 1):
         yield json.loads(data)
-        if progress is not None and number % _TELL_EVERY == 0:
+        if progress is not None and number % TELL_EVERY == 0:
             progress(number, total)
 
 
 def below(snapshot: Snapshot, marks: dict[int, Signed], trees: dict[int, Frontier]) -> Iterator[bytes]:
-    """The records that checkpoints count, in order; their trees grow on the way."""
-    for entry in snapshot.records():
-        shard = shard_of(entry.record)
+    """The records that checkpoints count, shard by shard, in order; their trees grow on the way."""
+    for shard, one in marks.items():
         tree = trees.setdefault(shard, Frontier())
-        if shard in marks and tree.size < marks[shard].checkpoint.size:
+        for entry in snapshot.records_of(shard):
+            if tree.size == one.checkpoint.size:
+                break
             tree.append(leaf_hash(entry.record))
             yield entry.record
-
-
-def shard_of(record: bytes) -> int:
-    """The shard that a record says it stands in. Records are canonical JSON, and no field before it holds text."""
-    place = record.rfind(b',"shard":')
-    return int(json.loads(record)["shard"]) if place < 0 else int(record[place + 9 :].split(b",", 1)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,24 +172,17 @@ def signed(notes: Iterable[str], verifier: Verifier) -> dict[int, list[Signed]]:
             checkpoint = verifier.verify(note)
         except CheckpointError:
             continue
-        shard = _shard_of_origin(verifier.name, checkpoint.origin)
+        shard = shard_of_origin(verifier.name, checkpoint.origin)
         if shard is not None:
             found.setdefault(shard, []).append(Signed(note, checkpoint))
     return {shard: sorted(several, key=lambda one: one.checkpoint.size) for shard, several in sorted(found.items())}
 
 
-def _shard_of_origin(name: str, origin: str) -> int | None:
-    """The journal's name is that of the first shard; the others add their number."""
-    number = origin.removeprefix(f"{name}/")
-    if origin == name:
-        return 0
-    return int(number) if number != origin and number.isdecimal() else None
-
-
-def _wanted(snapshot: Snapshot, at: str | None) -> dict[int, Signed]:
+def wanted(snapshot: Snapshot, at: str | None = None) -> dict[int, Signed]:
+    """The checkpoints that `at` names, or the newest that the snapshot reaches. Raises like `read`."""
     if at is not None:
         return _asked(snapshot, at.strip())
-    heads = _heads(snapshot)
+    heads = dict(enumerate(head.size for head in snapshot.heads))
     kept = signed(snapshot.notes, snapshot.verifier)
     found = {
         shard: fitting[-1]
@@ -204,11 +192,6 @@ def _wanted(snapshot: Snapshot, at: str | None) -> dict[int, Signed]:
     if not found:
         raise StoreError("JRN-111", "Le point de contrôle n'a pas pu être écrit.", "Vérifier journal.checkpoint_dir.")
     return found
-
-
-def _heads(snapshot: Snapshot) -> dict[int, int]:
-    heads = getattr(snapshot, "heads", None)
-    return {0: snapshot.size} if heads is None else {shard: head.size for shard, head in enumerate(heads)}
 
 
 def _asked(snapshot: Snapshot, at: str) -> dict[int, Signed]:
@@ -235,13 +218,15 @@ def _notes_of(at: str) -> list[str] | None:
         return []
 
 
-def _mark(marks: dict[int, Signed]) -> Mark:
+def mark_of(marks: dict[int, Signed]) -> Mark:
+    """The checkpoints as one."""
     several = [marks[shard] for shard in sorted(marks)]
     size = sum(one.checkpoint.size for one in several)
     return Mark(tuple(one.note for one in several), size, tuple(one.checkpoint.root.hex() for one in several))
 
 
-def _check(marks: dict[int, Signed], trees: dict[int, Frontier]) -> None:
+def check(marks: dict[int, Signed], trees: dict[int, Frontier]) -> None:
+    """Raise StoreError (JRN-110) unless the records that were read lead to the checkpoints."""
     for shard, one in marks.items():
         tree = trees.get(shard, Frontier())
         if (tree.size, tree.root()) != (one.checkpoint.size, one.checkpoint.root):

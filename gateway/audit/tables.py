@@ -191,11 +191,14 @@ def _flat(found: Indicators) -> Iterable[tuple[str, str, int | Decimal | None]]:
 
 def written(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     """A CSV for French spreadsheets (UTF-8 with byte order mark, `;`), in which no cell is read as a formula."""
+    return BOM + lines_of([columns]) + lines_of(lines)
+
+
+def lines_of(lines: Iterable[Sequence[Any]]) -> str:
+    """Some lines of such a CSV."""
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([safe(cell) for cell in line] for line in lines)
-    return BOM + text.getvalue()
+    csv.writer(text, delimiter=";", lineterminator="\r\n").writerows([safe(cell) for cell in line] for line in lines)
+    return text.getvalue()
 
 
 def safe(cell: Any) -> Any:

@@ -10,6 +10,7 @@ import typer
 from gateway.cli import (
     annuaire,
     audit,
+    audit_export,
     config,
     demo,
     dmp,
@@ -75,6 +76,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(annuaire.app, name="annuaire")
 app.add_typer(token.app, name="token")
+audit_export.register(audit.app)
 app.add_typer(audit.app, name="audit")
 
 
