@@ -155,7 +155,7 @@ class MailWatch:
         except Exception as fault:  # noqa: BLE001 (a mail that we choke on must not end the watch)
             _LOG.error("mail_fault", extra={"account": self.account, "error": type(fault).__name__})
             polled.verdict, polled.reason = Verdict.TRANSIENT, FAULT
-        self._tell_state(polled)
+        await self._tell_state(polled)
         self.polled = True
         return polled
 
@@ -225,23 +225,30 @@ class MailWatch:
 
     # -------------------------------------------------------------------------------------------------- telling
 
-    def _tell_state(self, polled: Polled) -> None:
+    async def _tell_state(self, polled: Polled) -> None:
         """Say what began and what is over, each once."""
         self._failures = self._failures + 1 if polled.verdict else 0
         now = set(polled.odd)
         if polled.verdict and (polled.verdict in _AT_ONCE or self._failures >= BLIPS):
             now.add(polled.reason)
         for code in sorted(now - self._told):
-            self._tell(_EVENTS.get(polled.verdict, UNREACHABLE) if code == polled.reason else ODD, code)
+            await self._tell(_EVENTS.get(polled.verdict, UNREACHABLE) if code == polled.reason else ODD, code)
         if polled.verdict:
             now |= self._told  # nothing is known to be over while the box cannot be read
         elif any(code not in polled.odd for code in self._told):
-            self._tell(BACK, "")
+            await self._tell(BACK, "")
         self._told = now
 
-    def _tell(self, event: str, reason: str) -> None:
-        now = self._desk.clock.now()
-        self._desk.tell(DeliveryEvent(now, event, self.account, "mssante", reason=reason, host=self._box.host))
+    async def _tell(self, event: str, reason: str) -> None:
+        """Tell subscribers and the journal: what was not read then is no proof of silence."""
+        now, host = self._desk.clock.now(), self._box.host
+        try:
+            await asyncio.to_thread(
+                self._desk.store.note_mailbox, self.account, event, reason=reason or None, host=host
+            )
+        except StoreError as fault:  # the store itself may be what is wrong
+            _LOG.error("store_unavailable", extra={"code": fault.code})
+        self._desk.tell(DeliveryEvent(now, event, self.account, "mssante", reason=reason, host=host))
 
 
 class MailRoom:

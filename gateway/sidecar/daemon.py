@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gateway import platform, wording
 from gateway.api import Gateway
 from gateway.errors import ConfigError, GatewayError, NotFoundError
+from gateway.sidecar.boxes import Boxes
 from gateway.sidecar.folder import Folder
 from gateway.sidecar.health import serving
 from gateway.sidecar.intake import Intake
@@ -40,6 +41,7 @@ class Desk:
 
     folder: Folder
     intake: Intake
+    boxes: Boxes
     views: dict[str, DocumentView] = field(default_factory=dict)
     found_out: dict[str, str] = field(default_factory=dict)
     """What the directory said of a refused address, by delivery; asked once in the life of the sidecar."""
@@ -53,7 +55,9 @@ class Desk:
         for gone in self.views.keys() - statuses.keys():
             del self.views[gone]
         self._look_up(gateway)
-        todo = tasks(self.views, self.folder.rejected_files(), self.found_out)
+        if changed is None or changed:
+            self.boxes.look(gateway)
+        todo = tasks(self.views, self.folder.rejected_files(), self.found_out) + self.boxes.tasks()
         self.folder.write_page(page(todo, self.views))
 
     def _look_up(self, gateway: Gateway) -> None:
@@ -150,6 +154,8 @@ class Sidecar:
 
     def _note(self, event: DeliveryEvent, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> None:
         self._dirty.add(event.document)
+        for desk in self.desks:
+            desk.boxes.note(event)
         loop.call_soon_threadsafe(changed.set)
 
     async def _rest(self, stop: asyncio.Event, changed: asyncio.Event) -> None:
@@ -212,7 +218,7 @@ class Sidecar:
 
 def _desk(gateway: Gateway, account: str, root: Path) -> Desk:
     folder = Folder(root, keep=gateway.settings.sidecar.keep)
-    return Desk(folder, Intake(gateway, folder, account))
+    return Desk(folder, Intake(gateway, folder, account), Boxes(account))
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

@@ -38,6 +38,10 @@ class ReceiptOutbox:
         """See ReceiptStore."""
         return receiving.take(self.core, account, mail)
 
+    def note_mailbox(self, account: str, event: str, *, reason: str | None, host: str | None) -> None:
+        """See ReceiptStore."""
+        receiving.note_mailbox(self.core, account, event, reason, host)
+
     def mark_overdue(self, account: str | None = None) -> list[DeliveryRow]:
         """See ReceiptStore."""
         return receiving.mark_overdue(self.core, account)

@@ -154,6 +154,10 @@ class ReceiptStore(Protocol):
         """Match, apply, record and journal a received mail, and move the cursor, in one transaction. Idempotent."""
         ...
 
+    def note_mailbox(self, account: str, event: str, *, reason: str | None, host: str | None) -> None:
+        """Journal that a mailbox cannot be read, behaves oddly, or is read again. `event` and `reason` are codes."""
+        ...
+
     def mark_overdue(self, account: str | None = None) -> list[DeliveryRow]:
         """Make receipts whose time is over `overdue`, each once. Returns those deliveries."""
         ...

@@ -332,6 +332,16 @@ def move_cursor(core: Core, account: str, place: Place) -> None:
         _advance(work, account, place)
 
 
+def note_mailbox(core: Core, account: str, event: str, reason: str | None, host: str | None) -> None:
+    """See ReceiptStore."""
+    codes = {
+        "reason": None if reason is None else journal.code(reason),
+        "host": None if host is None else journal.code(host),
+    }
+    with core.write(account) as work:
+        work.note(journal.code(event), account=account, **codes)
+
+
 def received(core: Core, delivery_id: str) -> list[ReceivedLine]:
     """See ReceiptStore.received."""
     with core.db.read() as tx:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.api import Gateway
+from gateway.engine.events import DeliveryEvent
 from gateway.sidecar.daemon import Sidecar
 from gateway.views import DeliveryView
 from tests.integration.practice import Practice, case, open_practice
@@ -104,5 +105,37 @@ def test_a_reply_is_counted_and_its_words_stay_in_the_box(tmp_path: Path, certif
         page = (practice.outbox(account) / "A_FAIRE.html").read_text()
         assert "Réponse reçue dans la boîte MSSanté : 1" in page
         assert "vu ce matin" not in page
+    finally:
+        practice.box.close()
+
+
+def test_a_receipt_that_is_not_believed_is_on_the_page(tmp_path: Path, certificates: Path) -> None:
+    practice, account, delivery = dropped(tmp_path, certificates)
+    try:
+        raw = samples.mdn(sent=about(practice, delivery), sender="docteur@evil.example")
+        assert take_in_elsewhere(practice, account, raw) == "forged"
+        practice.run()
+        page = (practice.outbox(account) / "A_FAIRE.html").read_text()
+        assert "boîte MSSanté" in page
+        assert "MSS-RCPT-FORGED" in page
+        assert "evil.example" not in page
+        assert shown(practice, account)["receipt"] == "awaited"
+    finally:
+        practice.box.close()
+
+
+def test_a_box_that_cannot_be_read_is_on_the_page_until_it_can(tmp_path: Path, certificates: Path) -> None:
+    practice, account, _ = dropped(tmp_path, certificates)
+    try:
+        with Gateway.open(practice.config) as gateway:
+            sidecar = Sidecar(gateway)
+            sidecar.pass_once()
+            page = practice.outbox(account) / "A_FAIRE.html"
+            for event, reason in (("mailbox_misconfigured", "IMAP-LOGIN"), ("mailbox_back", "")):
+                for desk in sidecar.desks:
+                    desk.boxes.note(DeliveryEvent(gateway.clock.now(), event, account, "mssante", reason=reason))
+                sidecar.refresh(everything=True)
+                assert ("IMAP-LOGIN" in page.read_text()) == bool(reason)
+            assert "n'est pas relevée" not in page.read_text()
     finally:
         practice.box.close()

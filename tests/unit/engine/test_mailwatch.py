@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -75,6 +76,10 @@ class Scene:
     def told(self) -> list[tuple[str, str]]:
         return [(event.event, event.reason) for event in self.events]
 
+    @property
+    def told_codes(self) -> list[tuple[str, str | None]]:
+        return [(event, reason or None) for event, reason in self.told]
+
 
 @pytest.fixture
 def scene(tmp_path: Path, store: Outbox, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> Scene:
@@ -121,6 +126,15 @@ async def test_mails_are_taken_in_and_the_cursor_goes_on(scene: Scene) -> None:
     assert scene.box.cursors == [None, Cursor(7, 2)]
     assert first.as_dict()["mails"] == {"other ignored": 2}
     assert scene.events == []
+
+
+async def test_a_box_that_could_not_be_read_is_in_the_journal(scene: Scene, store: Outbox) -> None:
+    scene.box.looks = [CONFIGURATION, CONFIGURATION, [1]]
+    for _ in range(3):
+        await scene.watch.poll()
+    told = [json.loads(entry.record) for entry in store.snapshot().records()]
+    kept = [(one["event"], one.get("reason")) for one in told if one["event"].startswith("mailbox")]
+    assert kept == scene.told_codes == [("mailbox_misconfigured", CONFIGURATION.reason), ("mailbox_back", None)]
 
 
 async def test_a_backlog_is_read_to_its_end(scene: Scene) -> None:
