@@ -64,7 +64,9 @@ def compile_schema(path: Path) -> Compiled:
 
 def parser() -> etree.XMLParser:
     """The parser for files of the kit."""
-    return etree.XMLParser(huge_tree=True, remove_comments=True, remove_pis=True, resolve_entities=False)
+    return etree.XMLParser(
+        huge_tree=True, remove_comments=True, remove_pis=True, resolve_entities=False, no_network=True
+    )
 
 
 def _flat(path: Path, missing: list[str]) -> Element:
