@@ -157,6 +157,17 @@ def obligation_proof(how: str) -> str:
     return str(words()["obligation"]["proof"].get(how, how))
 
 
+def reconcile(gap: str) -> str:
+    """What a billed episode lacks."""
+    return str(words()["reconcile"]["gap"][gap])
+
+
+def obligation_step(code: str | None) -> str:
+    """What the practice has to do about an obligation that is late."""
+    steps = words()["obligation"]["step"]
+    return str(steps.get(code or "", steps["other"]))
+
+
 def obligation_reason(code: str | None) -> str:
     """Why an obligation stands as it does, in French; empty without a code."""
     if code is None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from gateway import wording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gateway.api.machinery import Machinery
+    from gateway.api.reconcile import Reconciled
     from gateway.rules.obligations import Obligation
 
 FORMAT = "kine-gateway/obligations/1"
@@ -105,12 +106,44 @@ class Obligations:
             lines = self._of_episode(lines, episode)
         return Standing(tuple(ObligationView(one) for one in lines))
 
-    def tell_late(self, account: str | None = None) -> Standing:
-        """Journal and log what has become late since this was last asked; those obligations, each once ever."""
+    def late(self, account: str | None = None, *, tell: bool = False) -> Standing:
+        """What is late now. With `tell`, each one that was never told is journalled and published as an event."""
         from gateway.engine import obligations
 
-        new = obligations.tell_late(self._machinery.store, self._lines(account))
-        return Standing(tuple(ObligationView(one) for one in new))
+        found = [one for one in self._lines(account) if one.state == "late"]
+        if tell:
+            for one in obligations.tell_late(self._machinery.store, found):
+                self._publish(one)
+        return Standing(tuple(ObligationView(one) for one in found))
+
+    def reconcile(
+        self, data: bytes, *, columns: Mapping[str, str] | None = None, account: str | None = None
+    ) -> Reconciled:
+        """Billed sessions in direct access that no document speaks of, from an export of the billing software.
+
+        `columns` gives the heading of a field (`docs/obligations.md`). Nothing of the file is kept. Raises InputError
+        (REC-001 to REC-003), StoreError.
+        """
+        from gateway.api import reconcile
+
+        return reconcile.run(self._machinery, data, columns or {}, account)
+
+    def _publish(self, one: Obligation) -> None:
+        from gateway.engine.events import DeliveryEvent, log_event
+
+        event = DeliveryEvent(
+            self._machinery.clock.now(),
+            "obligation_late",
+            one.account,
+            "",
+            delivery=one.delivery_id or "",
+            document=one.near,
+            destination=one.to,
+            state=one.state,
+            reason=one.reason or "",
+        )
+        log_event(event)
+        self._machinery._tell(event)  # noqa: SLF001 (the faces' own machinery)
 
     def _lines(self, account: str | None) -> list[Obligation]:
         from gateway.engine import obligations

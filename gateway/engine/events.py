@@ -45,6 +45,7 @@ _ALARMS = frozenset(
         "mailbox_unreachable",
         "mailbox_misconfigured",
         "mailbox_session_needed",
+        "obligation_late",
     }
 )
 """Events without a delivery that somebody should look at."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from gateway.settings import RulesSettings
     from gateway.store.base import DeliveryRow, Store
 
-_LOG = logging.getLogger("gateway.engine")
 EVERYTHING = 10**9
 """More deliveries than a store holds: the list is not cut."""
 
@@ -33,12 +31,8 @@ def listing(store: Store, rules: RulesSettings, now: datetime, account: str | No
 
 
 def tell_late(store: Store, found: list[Obligation]) -> list[Obligation]:
-    """Journal and log those of `found` that are late and were never told to be. Returns them."""
-    new = [one for one in found if one.state == "late" and store.note_late(_late(one))]
-    for one in new:
-        where = {"account": one.account, "document": one.near, "kind": one.document, "reader": one.to}
-        _LOG.warning("obligation_late", extra={**where, "reason": one.reason})
-    return new
+    """Journal those of `found` that are late and were never told to be. Returns them: each is told once ever."""
+    return [one for one in found if one.state == "late" and store.note_late(_late(one))]
 
 
 def _late(one: Obligation) -> LateObligation:

@@ -102,9 +102,13 @@ class ReceiptSettings(Table):
 
 
 class SidecarSettings(Table):
-    """Folder watch. `scan_every` in seconds; `keep` leaves accepted files beside their status."""
+    """Folder watch. `scan_every` in seconds; `keep` leaves accepted files beside their status.
+
+    `obligations_every`: seconds between two looks for obligations that became late.
+    """
 
     scan_every: float = Field(default=2.0, gt=0)
+    obligations_every: float = Field(default=3600.0, gt=0)
     keep: bool = False
     workers: int = Field(default=4, ge=1, le=64)
 

@@ -17,6 +17,7 @@ from gateway.sidecar.boxes import Boxes
 from gateway.sidecar.folder import Folder
 from gateway.sidecar.health import serving
 from gateway.sidecar.intake import Intake
+from gateway.sidecar.overdue import Overdue
 from gateway.sidecar.status import AFTER, needs_person, page, pending, status_file, tasks, to_hand, to_print
 from gateway.views import DeliveryView, DocumentView
 
@@ -41,6 +42,7 @@ class Desk:
 
     folder: Folder
     intake: Intake
+    overdue: Overdue
     boxes: Boxes
     views: dict[str, DocumentView] = field(default_factory=dict)
     found_out: dict[str, str] = field(default_factory=dict)
@@ -55,9 +57,12 @@ class Desk:
         for gone in self.views.keys() - statuses.keys():
             del self.views[gone]
         self._look_up(gateway)
+        if self.views:
+            self.overdue.look(gateway, changed=changed is None or bool(changed))
         if changed is None or changed:
             self.boxes.look(gateway)
-        todo = tasks(self.views, self.folder.rejected_files(), self.found_out) + self.boxes.tasks()
+        todo = tasks(self.views, self.folder.rejected_files(), self.found_out) + self.overdue.tasks(self.views)
+        todo += self.boxes.tasks()
         self.folder.write_page(page(todo, self.views))
 
     def _look_up(self, gateway: Gateway) -> None:
@@ -217,8 +222,9 @@ class Sidecar:
 
 
 def _desk(gateway: Gateway, account: str, root: Path) -> Desk:
-    folder = Folder(root, keep=gateway.settings.sidecar.keep)
-    return Desk(folder, Intake(gateway, folder, account), Boxes(account))
+    settings = gateway.settings.sidecar
+    folder = Folder(root, keep=settings.keep)
+    return Desk(folder, Intake(gateway, folder, account), Overdue(account, settings.obligations_every), Boxes(account))
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

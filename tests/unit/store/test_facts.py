@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StateError, StoreError
-from gateway.store.facts import Adverse, CareFacts, EpisodeFacts, NewFacts, Referral
+from gateway.store.facts import Adverse, CareFacts, EpisodeFacts, LateObligation, NewFacts, Referral
 from gateway.store.outbox import Outbox
 from tests.unit.store import kit
 
@@ -119,3 +119,15 @@ def test_the_version_that_stands_is_the_last_one(store: Outbox) -> None:
     assert isinstance(older, EpisodeFacts)
     assert (older.document_id, older.replaced_by, older.counts) == (first, second, False)
     assert (newer.document_id, newer.counts) == (second, True)
+
+
+def test_a_late_obligation_is_noted_once_with_a_record(store: Outbox) -> None:
+    late = LateObligation(
+        "cabinet", "episode", "treatment_summary", "dmp", "near", "treatment_summary", kit.START, "OBL-NO-DOCUMENT"
+    )
+    assert store.note_late(late)
+    assert not store.note_late(late)
+    assert store.note_late(dataclasses.replace(late, reader="patient"))
+    first, second = records(store, "obligation_late")
+    assert (first["document"], first["kind"], first["role"], second["role"]) == ("near", late.kind, "dmp", "patient")
+    assert (first["due_at"], first["reason"]) == ("2026-03-02T09:00:00.000Z", "OBL-NO-DOCUMENT")
