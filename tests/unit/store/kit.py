@@ -112,12 +112,17 @@ def wanted(limit: int = 10, **changes: Any) -> Wanted:
     return Wanted(**({"worker": "w1", "lease": 60.0, "limit": limit} | changes))
 
 
-def sql(store: Outbox, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """A statement of the test's own, `?` for each value, past the store: what no code of ours would do."""
+def sql(store: Outbox, text: str, values: Sequence[Any] = (), *, triggers: bool = True) -> list[tuple[Any, ...]]:
+    """A statement of the test's own, `?` for each value, past the store: what no code of ours would do.
+
+    `triggers` off: as the owner of a server can do it.
+    """
     database: Any = store.core.db
     if isinstance(database, SqliteDatabase):
         return [tuple(row) for row in database._connection.execute(text, values).fetchall()]
     with psycopg.connect(**database.dsn.parameters, autocommit=True) as connection:
+        if not triggers:
+            connection.execute("SET session_replication_role = replica")
         found = connection.execute(text.replace("?", "%s"), [_plain(value) for value in values])
         return found.fetchall() if found.description else []
 
