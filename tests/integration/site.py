@@ -46,11 +46,17 @@ class Site:
         """Hand a case in; returns the document's id."""
         return self.gateway.submit(json.dumps(case(name)).encode()).document_id
 
+    def deliver(self) -> None:
+        """Try what is due, in a thread of its own: Playwright keeps an event loop in the main one."""
+        thread = threading.Thread(target=self.gateway.deliver_due)
+        thread.start()
+        thread.join()
+
     def refused(self) -> str:
         """The treatment summary of the ankle, refused for good by the operator; returns the delivery's id."""
         self.practice.box.faults.set("mssante", "reject")
         self.submit(REPORT)
-        self.gateway.deliver_due()
+        self.deliver()
         self.practice.box.faults.clear("mssante")
         return next(one.id for one in self.gateway.deliveries(states=["dead"]))
 

@@ -63,7 +63,7 @@ def settled(client: TestClient, path: str) -> Any:
 
 
 def csrf(client: TestClient) -> str:
-    return re.findall(r'name="csrf" value="([^"]+)"', client.get("/journal").text)[0]
+    return str(re.findall(r'name="csrf" value="([^"]+)"', client.get("/journal").text)[0])
 
 
 def events(site: Site, *names: str) -> list[dict[str, Any]]:
