@@ -54,6 +54,10 @@ demo: $(RUNTIME) ## Deliver the fixture cases to a sandbox operator and DMP on t
 test: $(DEV) node-tools ## Run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
+.PHONY: crash
+crash: $(DEV) ## Kill the gateway at length, real mail servers included (minutes; prints its figures)
+	@KINE_REAL_KILLS=$(or $(KILLS),40) $(BIN)/python -m pytest -m crash -p no:randomly -s $(ARGS)
+
 .PHONY: check
 check: $(DEV) ## Format, lint, types, import floors, architecture tests
 	@$(BIN)/ruff format --check .

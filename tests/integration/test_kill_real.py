@@ -36,7 +36,7 @@ pytestmark = [
 ]
 
 LETTERS = 8
-KILLS = int(os.environ.get("KINE_REAL_KILLS", "5"))
+KILLS = int(os.environ.get("KINE_REAL_KILLS", "3"))
 WORKER = """
 import asyncio, sys
 from gateway.api import Gateway
