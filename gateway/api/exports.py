@@ -23,7 +23,7 @@ class Exports:
         """Export into a new folder: `csv`, `jsonl`, `fhir` or `atna`; all of the journal, or a period of it.
 
         `by` is who asks: the export is journalled, behind its own checkpoint. Raises InputError (IND-001, DLV-003),
-        StoreError (IND-005 the folder is not empty, JRN-110, JRN-111).
+        StateError (IND-005 the folder is not empty), ConfigError (IND-006), StoreError (JRN-110, JRN-111).
         """
         from gateway.audit import exports
         from gateway.audit.period import parse

@@ -54,7 +54,8 @@ class Reporting:
         from gateway.audit.page import view
         from gateway.render.pdf import indicators
 
-        return indicators.render(view(found, self._machinery.clock.now()), self._machinery.clock.now())
+        now = self._machinery.clock.now().replace(microsecond=0)
+        return indicators.render(view(found, now), now)
 
     def protocols(
         self, period: Period | str, *, basis: Basis | None = None, suppress_below: int | None = None

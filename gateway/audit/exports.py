@@ -23,7 +23,7 @@ from gateway.audit import ledger
 from gateway.audit.attempts import Attempt, Attempts, Told
 from gateway.audit.messages import atna, audit_event
 from gateway.audit.tables import lines_of, written
-from gateway.errors import StoreError
+from gateway.errors import ConfigError, StateError
 from gateway.store.merkle import Frontier, inclusion_proofs, leaf_hash
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class Export:
 def write(store: Store, folder: Path, form: Form, period: Period | None, progress: Progress | None = None) -> Export:
     """Write an export into a folder, which must be new or empty.
 
-    Raises StoreError (IND-005 the folder holds something, JRN-110, JRN-111), OSError.
+    Raises StateError (IND-005: the folder holds something), ConfigError (IND-006: it cannot be made), StoreError
+    (JRN-110, JRN-111), OSError (a full disk).
     """
     _make(folder)
     store.checkpoint()
@@ -98,9 +99,13 @@ def write(store: Store, folder: Path, form: Form, period: Period | None, progres
 
 
 def _make(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise StoreError("IND-005", f"Le dossier {folder} n'est pas vide.", "Donner un dossier neuf (--out).")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = any(folder.iterdir())
+    except OSError as fault:
+        raise ConfigError("IND-006", f"Fichier non écrit : {folder}.", fault.strerror or "") from fault
+    if held:
+        raise StateError("IND-005", f"Le dossier {folder} n'est pas vide.", "Donner un dossier neuf (--out).")
 
 
 def _manifest(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,9 @@ from gateway.audit.tables import checkpoint_note, motive_label, notes, rows, sho
 
 BARS = 8
 """Motives with a bar of their own; the others share one."""
-_SHORT_MONTHS = ("janv", "févr", "mars", "avr", "mai", "juin", "juil", "août", "sept", "oct", "nov", "déc")
+MONTHS = 18
+"""Months with a bar of their own; a longer period is shown by year."""
+_SHORT_MONTHS = ("janv", "fév", "mars", "avr", "mai", "juin", "juil", "août", "sept", "oct", "nov", "déc")
 
 
 def view(found: Indicators, now: datetime) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def view(found: Indicators, now: datetime) -> dict[str, Any]:
         "columns": [say["figure"], say["value"], say["coverage"]],
         "rows": [[number, label, value, covers, told] for number, (label, value, covers, told) in _numbered(found)],
         "plots": [
-            {"title": say["months"], "bars": _bars(found.sessions_by_month, _month), "upright": True},
+            {"title": say["months"], "bars": _months(found.sessions_by_month), "upright": True},
             {"title": say["per_episode"], "bars": _bars(found.sessions_by_episode, str), "upright": True},
             {"title": say["motives"], "bars": _top(found.motives), "upright": False},
         ],
@@ -44,8 +46,24 @@ def _numbered(found: Indicators) -> list[tuple[str, tuple[str, str, str, str]]]:
     return [(str(number), row) for number, row in enumerate(rows(found), 1)]
 
 
-def _month(name: str) -> str:
-    return f"{_SHORT_MONTHS[int(name[5:]) - 1]} {name[2:4]}"
+def _months(cells: Cells) -> list[dict[str, Any]]:
+    """A bar for each month; for each year where the months would not fit."""
+    years = {name[:4] for name in cells}
+    if len(cells) <= MONTHS:
+        return _bars(cells, _short if len(years) == 1 else lambda name: f"{_short(name)} {name[2:4]}")
+    return _bars(
+        {year: _sum(number for name, number in cells.items() if name[:4] == year) for year in sorted(years)}, str
+    )
+
+
+def _short(name: str) -> str:
+    return _SHORT_MONTHS[int(name[5:]) - 1]
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    """The sum, or None where one of them is left out."""
+    found = list(numbers)
+    return None if None in found else sum(number or 0 for number in found)
 
 
 def _bars(cells: Cells, label: Callable[[str], str]) -> list[dict[str, Any]]:
@@ -62,7 +80,5 @@ def _top(cells: Cells) -> list[dict[str, Any]]:
     first, rest = dict(ordered[:BARS]), dict(ordered[BARS:])
     bars = _bars(first, motive_label)
     if rest:
-        known = [number for number in rest.values() if number is not None]
-        total = sum(known) if len(known) == len(rest) else None
-        bars += _bars({"": total}, lambda _: str(words()["words"]["others"]))
+        bars += _bars({"": _sum(rest.values())}, lambda _: str(words()["words"]["others"]))
     return bars

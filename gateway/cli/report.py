@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway import platform
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator, read_input
 from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say
+from gateway.errors import ConfigError
 
 if TYPE_CHECKING:
     from gateway.api import Gateway
@@ -76,8 +78,7 @@ def _figures(gateway: Gateway, found: Indicators, csv: Path | None, pdf: Path | 
     if csv is not None:
         _write(csv, tables.as_csv(found))
     if pdf is not None:
-        pdf.write_bytes(gateway.report.pdf(found))
-        say(f"Écrit : {pdf}")
+        _write(pdf, gateway.report.pdf(found))
     if as_json:
         print_json(tables.as_dict(found))
         return
@@ -118,8 +119,12 @@ def _at(given: str | None) -> str | None:
     return read_input(Path(given)).decode("utf-8", "replace")
 
 
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8", newline="")
+def _write(file: Path, content: str | bytes) -> None:
+    """Readable by its owner only: a declaration may hold identities. Raises ConfigError (IND-006)."""
+    try:
+        platform.write_atomic(file, content if isinstance(content, bytes) else content.encode())
+    except OSError as fault:
+        raise ConfigError("IND-006", f"Fichier non écrit : {file}.", fault.strerror or "") from fault
     say(f"Écrit : {file}")
 
 

@@ -64,6 +64,7 @@ FAMILIES = {
     "ACT": "Folder: action files",
     "JRN": "Journal and audit",
     "TSA": "Time-stamping authority",
+    "IND": "Indicators and exports",
     "STO": "Store",
     "SEA": "Sealing of documents",
     "LEA": "Lease of a worker",

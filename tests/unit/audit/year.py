@@ -80,7 +80,7 @@ class Year:
 
     @staticmethod
     def _deliveries(dmp: str | None) -> tuple[PlannedDelivery, ...]:
-        state = {"state": Transport.IMPOSSIBLE, "reason": "DST-NO-MT", "context": None, "parts": ()}
+        state: dict[str, Any] = {"state": Transport.IMPOSSIBLE, "reason": "DST-NO-MT", "context": None, "parts": ()}
         doctor = kit.mail(**state)
         if dmp is None:
             return (doctor, kit.dmp(**(state | {"reason": "DST-NO-DMP"})))
