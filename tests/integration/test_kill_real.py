@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL"),
 ]
 
-LETTERS = 8
+LETTERS = max(8, int(os.environ.get("KINE_REAL_KILLS", "0")))
 KILLS = int(os.environ.get("KINE_REAL_KILLS", "3"))
 WORKER = """
 import asyncio, sys

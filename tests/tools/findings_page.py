@@ -55,6 +55,7 @@ FAMILIES = {
     "MAN": "Delivery by a person",
     "DLV": "Operations on a delivery",
     "DOC": "Operations on a document",
+    "OPP": "Oppositions of a patient",
     "OBL": "What is due for each episode",
     "LNK": "Sending a document another way",
     "WDR": "Withdrawing a document",
@@ -63,8 +64,8 @@ FAMILIES = {
     "FIL": "Folder: what is not taken",
     "ACT": "Folder: action files",
     "JRN": "Journal and audit",
-    "TSA": "Time-stamping authority",
     "IND": "Indicators and exports",
+    "TSA": "Time-stamping authority",
     "STO": "Store",
     "SEA": "Sealing of documents",
     "LEA": "Lease of a worker",
@@ -235,7 +236,17 @@ def worded(found: dict[str, Row], words: Path) -> dict[str, Row]:
     for code, said in tomllib.loads(words.read_text(encoding="utf-8"))["linked"].items():
         row = found.setdefault(code, Row(code))
         row.severities, row.messages, row.advice, row.sources = {"error"}, [said["message"]], [said["advice"]], []
-    return receipts(found, words.with_name("receipts.toml"))
+    return receipts(obligations(found, words), words.with_name("receipts.toml"))
+
+
+def obligations(found: dict[str, Row], words: Path) -> dict[str, Row]:
+    """The same, with why an obligation stands where it does and what to do when it is late."""
+    table = tomllib.loads(words.read_text(encoding="utf-8"))["obligation"]
+    for code, text in table["reason"].items():
+        row = found.setdefault(code, Row(code))
+        row.severities, row.messages, row.sources = {"obligation"}, [text], []
+        row.advice = [table["step"][code]] if code in table["step"] else []
+    return found
 
 
 def receipts(found: dict[str, Row], table: Path) -> dict[str, Row]:
@@ -292,7 +303,7 @@ def page(found: dict[str, Row]) -> str:
         "A **finding** says what a check saw: an `error` stops what it concerns, a `warning` or an `info` never does.",
         "An **exception** means that the gateway itself cannot go on. A **delivery** code says why a delivery stands",
         "where it stands; `MSS-<SMTP code>`, `DMP-<XDS error>` and `DMP-HTTP-<status>` repeat the other side's code.",
-        "An **answer** is what the directory of boxes leads to.",
+        "An **answer** is what the directory of boxes leads to, an **obligation** why what is due stands where it does.",
         "Codes are stable: they are never reused for something else. `…` stands for a value.",
         "",
     ]
