@@ -79,7 +79,7 @@ class AccessTable(_Table):
         rows = self.rows_of(code)
         named = dict.fromkeys(self.sources[key] for one in rows for key in one.sources)
         numbers = ", ".join(str(one.number) for one in rows)
-        text = f"{', '.join(named)} (règle {numbers})"
+        text = f"{', '.join(named)} (règle{'s' if len(rows) > 1 else ''} {numbers})"
         for one in (one for row in rows for one in row.dispute if code in one.codes):
             text += f". Sources divergentes : {one.says} ; réglage {one.setting} = {_shown(settings, one.setting)}"
         return text

@@ -213,3 +213,39 @@ def test_an_unsaid_doctor_comes_first_as_impossible(trust: TrustList) -> None:
     first, second, *_ = routes(sound(value), account(), trust)
     assert (first.destination, first.reason, first.recipient) == ("medecin_traitant", "DST-NO-MT", None)
     assert (second.destination, second.reason) == ("professional", None)
+
+
+OWNER, REPLACEMENT = "99700001011", "99700002019"
+
+
+def by_replacement(status: str | None = "remplacant") -> dict[str, Any]:
+    value = changed({"/author/rpps": REPLACEMENT})
+    return value if status is None else put(value, "/access/practitioner_status", status)
+
+
+def test_who_replaces_is_the_author_and_the_mailbox_stays_the_owners() -> None:
+    mine = account(replacements=[REPLACEMENT])
+    assert {f.code: f.severity for f in check_author(sound(by_replacement()), mine)} == {"CPT-005": Severity.INFO}
+    assert check_author(sound(changed({})), mine) == []  # the owner's own documents say nothing of it
+
+
+def test_a_replacement_who_is_not_named_in_the_account_stops() -> None:
+    [found] = check_author(sound(by_replacement()), account())
+    assert (found.code, found.severity) == ("CPT-002", Severity.ERROR)
+
+
+def test_a_replacement_with_another_status_is_a_doubt() -> None:
+    mine = account(replacements=[REPLACEMENT])
+    codes = {f.code for f in check_author(sound(by_replacement("titulaire")), mine)}
+    assert codes == {"CPT-005", "CPT-006"}
+
+
+@pytest.mark.parametrize(("mode", "reason"), [("direct", "DST-OTHER-CARD"), ("indirect", None)])
+def test_the_owners_card_does_not_feed_the_dmp_for_another(mode: str, reason: str | None, trust: TrustList) -> None:
+    tls = {"ca_file": "ca.pem"}
+    feed = {"url": "https://127.0.0.1", "tls": tls, "sign_cert_file": "c.pem", "sign_key_file": "k.pem", "mode": mode}
+    mine = account(replacements=[REPLACEMENT], dmp=feed)
+    [dmp] = [r for r in routes(sound(by_replacement()), mine, trust) if r.destination == "dmp"]
+    assert dmp.reason == reason
+    [own] = [r for r in routes(sound(changed({})), mine, trust) if r.destination == "dmp"]
+    assert own.reason is None
