@@ -76,7 +76,6 @@ FAMILIES = {
     "MAP": "Mapping tables",
     "DEP": "Table of departments",
     "RUL": "Table of the rules of access",
-    "OBL": "Obligations",
     "REC": "Billing compared with the documents",
     "ANN": "Directory of MSSanté boxes (Annuaire Santé)",
     "SBX": "Sandbox",
@@ -303,7 +302,7 @@ def page(found: dict[str, Row]) -> str:
         "A **finding** says what a check saw: an `error` stops what it concerns, a `warning` or an `info` never does.",
         "An **exception** means that the gateway itself cannot go on. A **delivery** code says why a delivery stands",
         "where it stands; `MSS-<SMTP code>`, `DMP-<XDS error>` and `DMP-HTTP-<status>` repeat the other side's code.",
-        "An **answer** is what the directory of boxes leads to, an **obligation** why what is due stands where it does.",
+        "An **answer** is what the directory of boxes leads to, an **obligation** why what is due stands as it does.",
         "Codes are stable: they are never reused for something else. `…` stands for a value.",
         "",
     ]
