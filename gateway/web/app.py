@@ -35,14 +35,13 @@ def create_app(gateway: Gateway, settings: Settings, *, clock: Clock) -> Starlet
 
     `clock` tells when tokens and sessions end. Long work opens gateways of its own on the same settings.
     """
-    from gateway.web.api.app import create_api
-    from gateway.web.api.contract import PREFIX
+    from gateway.web.api import app as api
     from gateway.web.pages.desk import Desk
     from gateway.web.pages.routes import routes as page_routes
 
     pages = Desk(gateway, settings, TokenFile(settings.tokens_file), clock)
     routes: list[BaseRoute] = [Mount("/static", StaticFiles(directory=_STATIC), name="static")]
-    routes.append(Mount(PREFIX, create_api(gateway), name="api"))
+    routes.append(api.mount(gateway))
     routes += page_routes(pages)
 
     @asynccontextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from gateway.errors import NotFoundError
@@ -17,12 +17,10 @@ from gateway.web.api.access import Caller
 
 def ordered(
     caller: Caller, request: Request, key: str | None, order: BaseModel, do: Callable[[], Any], *, status: int = 200
-) -> JSONResponse:
+) -> Response:
     """Do what a person decided, once for each idempotency key, and answer with what it made."""
     what = f"{request.url.path}\n{order.model_dump_json()}".encode()
-    answer = caller.desk.replays.once(caller.token.id, key, what, lambda: JSONResponse(do(), status))
-    assert isinstance(answer, JSONResponse)
-    return answer
+    return caller.desk.replays.once(caller.token.id, key, what, lambda: JSONResponse(do(), status))
 
 
 def document_row(caller: Caller, document_id: str) -> DocumentRow:

@@ -1,12 +1,14 @@
-"""The API as one ASGI application, to be mounted at `/v1`."""
+"""The API as one ASGI application, mounted at `/v1`."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.middleware import Middleware
+from starlette.routing import Mount
 
 from gateway.web.api import contract, deliveries, dmp, documents, identity, journal, problems, service
 from gateway.web.api.access import Desk
@@ -30,6 +32,14 @@ def create_api(gateway: Gateway) -> FastAPI:
     problems.register(api)
     api.add_api_route("/openapi.json", lambda: JSONResponse(contract.openapi(api)), include_in_schema=False)
     return api
+
+
+def mount(gateway: Gateway) -> Mount:
+    """The API where it belongs in an application: everything below `/v1`, whatever stands there."""
+    made = Mount(contract.PREFIX, create_api(gateway), name="api")
+    # Starlette's own pattern does not match an address with an encoded line feed, which would be answered as a page.
+    made.path_regex = re.compile(made.path_regex.pattern, re.DOTALL)
+    return made
 
 
 def described() -> dict[str, Any]:

@@ -36,19 +36,25 @@ router = APIRouter(tags=["deliveries"])
 DeliveryId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="As a document's status lists it.")]
 
 
+AccountName = Annotated[
+    str | None,
+    Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="An auditor's choice; others have one."),
+]
+
+
 class Wanted(BaseModel):
     """Which deliveries; what is not given means any. `since` included, `until` excluded (when they were accepted)."""
 
     model_config = ConfigDict(extra="forbid")
-    account: Annotated[str | None, Field(max_length=64, description="An auditor's choice; others have one.")] = None
+    account: AccountName = None
     state: Annotated[list[Transport], Field(max_length=20)] = []
     receipt: Annotated[list[Receipt], Field(max_length=20)] = []
     destination: Destination | None = None
-    document: Annotated[str | None, Field(max_length=64)] = None
+    document: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     since: Instant | None = None
     until: Instant | None = None
     attention: Annotated[bool, Field(description="Only what may ask for a person.")] = False
-    after: Annotated[str | None, Field(max_length=100, description="`next` of the page before.")] = None
+    after: Annotated[str | None, Field(min_length=1, max_length=100, description="`next` of the page before.")] = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
@@ -93,9 +99,9 @@ class Since(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     updated_since: Annotated[
-        str | None, Field(max_length=100, description="`cursor` of the answer before, or `now`.")
+        str | None, Field(min_length=1, max_length=100, description="`cursor` of the answer before, or `now`.")
     ] = None
-    account: Annotated[str | None, Field(max_length=64, description="An auditor's choice; others have one.")] = None
+    account: AccountName = None
 
 
 @router.get(
@@ -162,7 +168,7 @@ def _order(name: str, summary: str, do: Callable[[Caller, str, Decision], Delive
 
     def act(
         caller: Staff, delivery_id: DeliveryId, order: Decision, request: Request, key: IdempotencyKey = None
-    ) -> JSONResponse:
+    ) -> Response:
         own_delivery(caller, delivery_id)
         return ordered(caller, request, key, order, lambda: _plain(do(caller, delivery_id, order)))
 
@@ -215,7 +221,7 @@ _order(
 )
 def handed(
     caller: Staff, delivery_id: DeliveryId, order: Handing, request: Request, key: IdempotencyKey = None
-) -> JSONResponse:
+) -> Response:
     """It counts as done by that person, never as electronically proven."""
     own_delivery(caller, delivery_id)
 
@@ -234,7 +240,7 @@ def handed(
 )
 def readdress(
     caller: Staff, delivery_id: DeliveryId, order: Readdressing, request: Request, key: IdempotencyKey = None
-) -> JSONResponse:
+) -> Response:
     """422 with the findings that stop it; a preview returns them."""
     own_delivery(caller, delivery_id)
     about: dict[str, Any] = {"by": order.by, "reason": order.reason, "dry_run": order.dry_run}
@@ -253,7 +259,7 @@ def readdress(
 )
 def reprepare(
     caller: Staff, delivery_id: DeliveryId, order: Repreparing, request: Request, key: IdempotencyKey = None
-) -> JSONResponse:
+) -> Response:
     """For what can no longer go as frozen: an expired certificate, a changed address of ours."""
     own_delivery(caller, delivery_id)
     about: dict[str, Any] = {"by": order.by, "reason": order.reason, "dry_run": order.dry_run}

@@ -7,7 +7,7 @@ import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import Field, model_validator
 
 from gateway.api.dmp import DmpOffice, Who
@@ -148,7 +148,7 @@ def dmp_change(
     order: Changing,
     request: Request,
     key: IdempotencyKey = None,
-) -> JSONResponse:
+) -> Response:
     """A delivery like any other: same outbox, journal and retries."""
     document_row(caller, document_id)
     office = _office(caller)

@@ -139,7 +139,7 @@ def rendering(caller: Staff, document_id: DocumentId, name: RenderingName) -> Re
 )
 def withdraw(
     caller: Staff, document_id: DocumentId, order: Withdrawing, request: Request, key: IdempotencyKey = None
-) -> JSONResponse:
+) -> Response:
     """Withdrawing again changes nothing and says where it stands."""
     document_row(caller, document_id)
     about = {"reason": order.reason, "by": order.by, "note": order.note}

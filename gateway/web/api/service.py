@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict
 
 from gateway.api.sessions import Access
@@ -72,7 +72,7 @@ class SessionOpened(BaseModel):
     responses=errors(400, 409),
     summary="A person has logged in again: what waited for it becomes due",
 )
-def session_ready(caller: Staff, order: SessionReady, request: Request, key: IdempotencyKey = None) -> JSONResponse:
+def session_ready(caller: Staff, order: SessionReady, request: Request, key: IdempotencyKey = None) -> Response:
     """See `Sessions.ready`."""
     account = caller.account_for(None)
 

@@ -13,12 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from gateway.api import Gateway
 from gateway.web import serving
-from gateway.web.api.app import create_api
+from gateway.web.api.app import mount
 from gateway.web.tokens import Role, TokenFile
 from tests.integration.practice import Practice
 
@@ -86,7 +85,7 @@ def open_api(practice: Practice, account: str) -> Api:
         text += '\n[web]\nlisten = "127.0.0.1:0"\nrequests_per_minute = 100000\n'
         practice.config.write_text(text, encoding="utf-8")
     gateway = Gateway.open(practice.config)
-    return Api(practice, gateway, Starlette(routes=[Mount("/v1", create_api(gateway))]), account)
+    return Api(practice, gateway, Starlette(routes=[mount(gateway)]), account)
 
 
 def wait_for(true: Any, seconds: float = 20.0) -> None:
