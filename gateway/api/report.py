@@ -44,8 +44,15 @@ class Reporting:
         return compute(basis, _period(period), self._threshold(suppress_below))
 
     def basis(self, account: str | None = None, at: str | None = None, progress: Progress | None = None) -> Basis:
-        """What every table of this class is computed from; read once, used for several."""
+        """What every table of this class is computed from; read once, used for several.
+
+        Facts of documents that an earlier release took over are frozen first, unless `at` asks for the past.
+        """
+        from gateway.engine import facts
+
         store = self._machinery.store
+        if at is None:
+            facts.complete(store)
         read: Ledger = ledger.read(store, at, progress)
         return Basis.of(read, store.facts(), account)
 
