@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from gateway.api.machinery import Machinery
+    from gateway.channels.dmp.doors import Questions
     from gateway.channels.dmp.entries import Entry
-    from gateway.channels.dmp.link import DmpLink
-    from gateway.channels.dmp.reader import DmpReader, Listing
+    from gateway.channels.dmp.reader import Listing
     from gateway.channels.dmp.rights import Reading
     from gateway.engine.changes import Proposal
     from gateway.package.query import Criteria
@@ -60,10 +60,9 @@ class DmpOffice:
 
     async def atest(self, who: Who, *, by: str) -> DmpTest:
         """See `test`."""
-        from gateway.channels.dmp.existence import ExistenceTest
 
-        async def ask(identity: DmpIdentity, link: DmpLink) -> DmpTest:
-            outcome = await ExistenceTest(link, self._account.oid_root).ask(identity)
+        async def ask(identity: DmpIdentity, door: Questions) -> DmpTest:
+            outcome = await door.test(identity)
             return DmpTest(outcome is None, None if outcome is None else Refusal.of(outcome))
 
         return await self._asked("test", who, by, ask)
@@ -77,7 +76,7 @@ class DmpOffice:
         from gateway.package.query import Criteria
 
         wanted = criteria or Criteria()
-        return await self._listed(who, by, lambda reader, identity: reader.find(identity, wanted))
+        return await self._listed(who, by, lambda door, identity: door.find(identity, wanted))
 
     def describe(self, who: Who, unique_ids: Sequence[str], *, by: str) -> DmpListing:
         """TD3.1b: what the registry says of these documents."""
@@ -85,7 +84,7 @@ class DmpOffice:
 
     async def adescribe(self, who: Who, unique_ids: Sequence[str], *, by: str) -> DmpListing:
         """See `describe`."""
-        return await self._listed(who, by, lambda reader, identity: reader.documents(identity, unique_ids))
+        return await self._listed(who, by, lambda door, identity: door.documents(identity, unique_ids))
 
     def sets(self, who: Who, *, by: str) -> DmpListing:
         """FindSubmissionSets: the sets that were accepted for the patient."""
@@ -94,8 +93,8 @@ class DmpOffice:
     async def asets(self, who: Who, *, by: str) -> DmpListing:
         """See `sets`."""
 
-        async def ask(identity: DmpIdentity, link: DmpLink) -> DmpListing:
-            found = await self._reader(link).sets(identity)
+        async def ask(identity: DmpIdentity, door: Questions) -> DmpListing:
+            found = await door.sets(identity)
             return (
                 _refused(found) if isinstance(found, Outcome) else DmpListing(sets=found.items, complete=found.complete)
             )
@@ -109,8 +108,8 @@ class DmpOffice:
     async def alinks(self, who: Who, uuids: Sequence[str], *, by: str) -> DmpListing:
         """See `links`."""
 
-        async def ask(identity: DmpIdentity, link: DmpLink) -> DmpListing:
-            found = await self._reader(link).links(identity, uuids)
+        async def ask(identity: DmpIdentity, door: Questions) -> DmpListing:
+            found = await door.links(identity, uuids)
             return (
                 _refused(found)
                 if isinstance(found, Outcome)
@@ -127,14 +126,13 @@ class DmpOffice:
         """See `retrieve`."""
         from gateway.channels.dmp.retrieval import Absent
 
-        async def ask(identity: DmpIdentity, link: DmpLink) -> DmpFiles:
-            reader = self._reader(link)
-            found = await reader.documents(identity, unique_ids)
+        async def ask(identity: DmpIdentity, door: Questions) -> DmpFiles:
+            found = await door.documents(identity, unique_ids)
             if isinstance(found, Outcome):
                 return DmpFiles(refusal=Refusal.of(found))
             entries = _latest(found)
             missing = tuple(Absent(one, "DMP-UPD-NOT-FOUND") for one in unique_ids if one not in entries)
-            came = await reader.retrieve(identity, list(entries.values()))
+            came = await door.retrieve(identity, list(entries.values()))
             if isinstance(came, Outcome):
                 return DmpFiles(refusal=Refusal.of(came))
             files = tuple(file(one, self._document(entries[one.unique_id])) for one in came.documents)
@@ -199,10 +197,10 @@ class DmpOffice:
     # ----------------------------------------------------------------------------------------------- machinery
 
     async def _listed(
-        self, who: Who, by: str, ask: Callable[[DmpReader, DmpIdentity], Awaitable[Listing[Entry] | Outcome]]
+        self, who: Who, by: str, ask: Callable[[Questions, DmpIdentity], Awaitable[Listing[Entry] | Outcome]]
     ) -> DmpListing:
-        async def listed(identity: DmpIdentity, link: DmpLink) -> DmpListing:
-            found = await ask(self._reader(link), identity)
+        async def listed(identity: DmpIdentity, door: Questions) -> DmpListing:
+            found = await ask(door, identity)
             if isinstance(found, Outcome):
                 return _refused(found)
             shown = [one for one in found.items if not _signature(one)]
@@ -212,7 +210,7 @@ class DmpOffice:
         return await self._asked("find", who, by, listed)
 
     async def _asked(
-        self, kind: Reading, who: Who, by: str, ask: Callable[[DmpIdentity, DmpLink], Awaitable[Answer]]
+        self, kind: Reading, who: Who, by: str, ask: Callable[[DmpIdentity, Questions], Awaitable[Answer]]
     ) -> Answer:
         """Check the right, journal the question, ask, journal the answer."""
         from gateway.engine.changes import not_allowed
@@ -226,38 +224,39 @@ class DmpOffice:
         identity = await asyncio.to_thread(self._identity, submission)
         patient = patient_key(submission.patient)
         store, account = self._gateway.store, self._account.id
-        async with self._link() as link:
+        async with self._door(kind) as door:
             await asyncio.to_thread(
-                store.note_dmp, DmpAccess(account, by, kind, "asked", document=ours, host=link.host), patient
+                store.note_dmp, DmpAccess(account, by, kind, "asked", document=ours, host=door.host), patient
             )
-            answer = await ask(identity, link)
+            answer = await ask(identity, door)
             verdict, reason, size = _told(answer)
-            access = DmpAccess(account, by, kind, verdict, reason, size, ours, link.host)
+            access = DmpAccess(account, by, kind, verdict, reason, size, ours, door.host)
             await asyncio.to_thread(store.note_dmp, access, patient)
         return answer
 
     @asynccontextmanager
-    async def _link(self) -> AsyncIterator[DmpLink]:
-        from gateway.channels.dmp.link import DmpLink
+    async def _door(self, kind: Reading) -> AsyncIterator[Questions]:
+        """The account's door. Raises InputError (DMP-FHIR-DOOR) when it has no such question."""
+        from gateway.channels.dmp.doors import questions
         from gateway.pipeline import SOFTWARE
 
         gateway = self._gateway
-        link = DmpLink(
+        door = questions(
             self._settings,
+            device=self._account.oid_root,
             clock=gateway.clock,
             ids=gateway.randomness,
             software=SOFTWARE,
             recorder=gateway.recorder,
         )
+        if kind in door.missing:
+            advice = 'Passer par la porte SOAP : door = "soap" dans [account.dmp].'
+            message = "La porte FHIR n'a pas cette question."
+            raise InputError([error("DMP-FHIR-DOOR", "/door", message, advice)], "Opération refusée.")
         try:
-            yield link
+            yield door
         finally:
-            await link.aclose()
-
-    def _reader(self, link: DmpLink) -> DmpReader:
-        from gateway.channels.dmp.reader import DmpReader
-
-        return DmpReader(link)
+            await door.aclose()
 
     def _submission(self, who: Who) -> tuple[AnySubmission | Level1Metadata, str | None]:
         """The records that say who the patient and the author are, and our document where it is one."""

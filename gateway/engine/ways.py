@@ -47,11 +47,11 @@ def open_way(settings: Settings, account_id: str, channel: str, wiring: Wiring) 
     if account is None:
         raise ConfigError("CFG-012", f"Le compte {account_id} n'est plus dans la configuration.")
     if channel == "dmp" and account.dmp is not None:
-        from gateway.channels.dmp import DmpChannel
+        from gateway.channels.dmp.doors import DmpDoors
 
         tracer = wiring.tracer(account, "dmp", urlsplit(account.dmp.url).hostname or "")
         names = {"device": account.oid_root, "software": pipeline.SOFTWARE}
-        return DmpChannel(
+        return DmpDoors(
             account.dmp, clock=wiring.clock, ids=wiring.ids, tracer=tracer, recorder=wiring.recorder, **names
         )
     if channel == "mssante" and account.smtp is not None and wiring.trust is not None:

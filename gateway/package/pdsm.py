@@ -7,7 +7,8 @@ knows by either door: so nothing has to be looked up when the request leaves.
 
 from __future__ import annotations
 
-from base64 import b64encode
+import json
+from base64 import b64decode, b64encode
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -60,6 +61,17 @@ def pdsm_package(
         door=door,
     )
     return Package((Part("request", MEDIA_TYPE, to_json(resource).encode()),), context)
+
+
+def document_of(package: Package) -> bytes:
+    """The document inside a frozen feed. Raises ValueError when there is none."""
+    request = json.loads(package.part("request").data)
+    if request["resourceType"] == "DocumentReference":
+        return b64decode(request["content"][0]["attachment"]["data"])
+    for entry in request["entry"]:
+        if entry["resource"]["resourceType"] == "Binary":
+            return b64decode(entry["resource"]["data"])
+    raise ValueError("no document in the request")
 
 
 def _bundle(entry: Entry, lot: str, account: AccountSettings, now: datetime, ids: Randomness) -> Json:

@@ -5,9 +5,9 @@ Nothing in an answer is trusted: what has not the shape that ebRIM 3.0 and ITI T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gateway.channels.dmp.answers import AnswerError, RegistryResponse, read_status
 from gateway.package import ebxml
@@ -35,7 +35,8 @@ class Entry:
 
     `hash` is the SHA-1 in lower-case hexadecimal, `size` in bytes; times are HL7 times in UTC as they were written;
     `author` is an XCN, `institution` an XON. `lid` is stable through the versions of the metadata, `entry_uuid` is not.
-    The patient's traits in the metadata are never read (RG_0320); `source` is the element itself, for TD3.3.
+    The patient's traits in the metadata are never read (RG_0320); `source` is the element itself, for TD3.3. Through
+    the FHIR door `resource` is the DocumentReference in its place, and `url` where its content is.
     """
 
     entry_uuid: str
@@ -58,7 +59,9 @@ class Entry:
     format_code: Coded | None = None
     confidentiality: tuple[Coded, ...] = ()
     patient_id: str | None = None
+    url: str | None = None
     source: Element | None = field(default=None, repr=False, compare=False)
+    resource: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def labels(self) -> frozenset[str]:

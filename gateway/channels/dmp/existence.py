@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from gateway.channels.dmp import answers, classify
 from gateway.channels.dmp.link import DmpLink
 from gateway.channels.outcome import Outcome
@@ -12,27 +14,40 @@ LASTS = 900.0
 """Seconds during which a positive answer holds for a patient: a batch asks once."""
 
 
-class ExistenceTest:
-    """Asks for an account, and remembers who has an open DMP. `device` is the OID of this system as sender."""
+Ask = Callable[[DmpIdentity], Awaitable[Outcome | None]]
+"""Asks whether a patient's DMP may be fed: None when it may."""
 
-    def __init__(self, link: DmpLink, device: str) -> None:
-        self._link = link
-        self._device = device
+
+class Remembered:
+    """Remembers who has an open DMP, so that a batch asks once. `elapsed`: seconds of a clock that never goes back."""
+
+    def __init__(self, ask: Ask, elapsed: Callable[[], float]) -> None:
+        self._asked = ask
+        self._elapsed = elapsed
         self._known: dict[tuple[str, str], float] = {}
 
     async def known(self, identity: DmpIdentity) -> Outcome | None:
         """None when this patient's DMP may be fed, by an answer that is at most LASTS seconds old."""
         patient = (identity.ins, identity.ins_oid)
-        if self._known.get(patient, 0.0) > self._link.clock.elapsed():
+        if self._known.get(patient, 0.0) > self._elapsed():
             return None
-        outcome = await self.ask(identity)
+        outcome = await self._asked(identity)
         if outcome is None:
-            self._known[patient] = self._link.clock.elapsed() + LASTS
+            self._known[patient] = self._elapsed() + LASTS
         return outcome
 
     def forget(self, identity: DmpIdentity) -> None:
         """Ask again next time: the DMP may have been closed since."""
         self._known.pop((identity.ins, identity.ins_oid), None)
+
+
+class ExistenceTest(Remembered):
+    """Asks for an account by SOAP. `device` is the OID of this system as sender."""
+
+    def __init__(self, link: DmpLink, device: str) -> None:
+        super().__init__(self.ask, link.clock.elapsed)
+        self._link = link
+        self._device = device
 
     async def ask(self, identity: DmpIdentity) -> Outcome | None:
         """None when this patient's DMP may be fed; otherwise why not. The traits in the answer are never read."""

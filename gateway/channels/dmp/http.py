@@ -39,9 +39,29 @@ class HttpAnswer:
     parts: Mapping[str, bytes] = field(default_factory=dict)
 
 
-class HttpClient:
-    """Posts SOAP requests. Raises what httpx2 raises; `Exchange.sent` says whether anything had left.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request: method, address, body, what is accepted; of the answer no more than `most` bytes are read."""
 
+    method: str
+    url: str
+    body: HttpBody | None = None
+    accept: str = ""
+    most: int = MAX_ANSWER
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Fields of its own. With a length the pieces go as they are, not chunked, which few SOAP stacks like."""
+        found = {"Accept": self.accept} if self.accept else {}
+        if self.body is not None:
+            found |= {"Content-Type": self.body.content_type, "Content-Length": str(self.body.size)}
+        return found
+
+
+class HttpClient:
+    """Posts SOAP requests, and sends those of the FHIR door.
+
+    Raises what httpx2 raises; `Exchange.sent` says whether anything had left.
     `recorder` takes the exact frames of every exchange, timed by `clock`.
     """
 
@@ -82,31 +102,32 @@ class HttpClient:
         With `large` a multipart answer is taken apart as it arrives, each attached part up to so many bytes. Raises
         AnswerError when it cannot be.
         """
+        return await self.send(Asked("POST", url, body), exchange, large=large)
+
+    async def send(self, asked: Asked, exchange: Exchange, *, large: int | None = None) -> HttpAnswer:
+        """Any request; see `post`."""
         if self._recorder is None:
-            return await self._post(url, body, exchange, large, None)
-        tape, fault = Tape(self._clock, url), ""
+            return await self._send(asked, exchange, large, None)
+        tape, fault = Tape(self._clock, asked.url), ""
         try:
-            return await self._post(url, body, exchange, large, tape)
+            return await self._send(asked, exchange, large, tape)
         except BaseException as broken:
             fault = type(broken).__name__
             raise
         finally:
             self._recorder(tape.frames(fault))
 
-    async def _post(
-        self, url: str, body: HttpBody, exchange: Exchange, large: int | None, tape: Tape | None
-    ) -> HttpAnswer:
-        client = self._for_this_loop()
+    async def _send(self, asked: Asked, exchange: Exchange, large: int | None, tape: Tape | None) -> HttpAnswer:
+        client, body = self._for_this_loop(), asked.body
         request = client.build_request(
-            "POST",
-            url,
-            content=_pieces(body),
-            # With a length the pieces go as they are; without one they would be chunked, which few SOAP stacks like.
-            headers={"Content-Type": body.content_type, "Content-Length": str(body.size)},
+            asked.method,
+            asked.url,
+            content=None if body is None else _pieces(body),
+            headers=asked.headers,
             extensions={"trace": exchange.trace},
         )
         if tape is not None:
-            tape.asked("POST", request.url.raw_path, request.headers.raw, body.pieces)
+            tape.asked(asked.method, request.url.raw_path, request.headers.raw, () if body is None else body.pieces)
         response = await client.send(request, stream=True)
         try:
             if tape is not None:
@@ -114,7 +135,7 @@ class HttpClient:
                 tape.answered(version, response.status_code, reason, response.headers.raw)
                 tape.tls = _tls(response)
                 response.stream = _taped(response.stream, tape)
-            return await _read(response, large)
+            return await _read(response, large, asked.most)
         finally:
             await response.aclose()
 
@@ -126,7 +147,7 @@ class HttpClient:
                 await client.aclose()
 
 
-async def _read(response: httpx2.Response, large: int | None) -> HttpAnswer:
+async def _read(response: httpx2.Response, large: int | None, most: int) -> HttpAnswer:
     kind = response.headers.get("content-type", "")
     after = _retry_after(response.headers.get("retry-after"))
     if large is not None and kind.lower().lstrip().startswith("multipart/"):
@@ -138,7 +159,7 @@ async def _read(response: httpx2.Response, large: int | None) -> HttpAnswer:
     data = bytearray()
     async for chunk in response.aiter_bytes():
         data += chunk
-        if len(data) > MAX_ANSWER:
+        if len(data) > most:
             break
     return HttpAnswer(response.status_code, kind, bytes(data), after)
 

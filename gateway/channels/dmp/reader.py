@@ -165,7 +165,7 @@ class DmpReader:
             items = read(found)
         except AnswerError as fault:
             return classify.unreadable(fault, self._link.host, fed=False)
-        if any(_of_another(one, identity) for one in items):
+        if any(of_another(one, identity) for one in items):
             return Outcome(Verdict.PERMANENT, "DMP-OTHER-PATIENT", host=self._link.host)
         return Listing(items[:MAX_ENTRIES], found.complete and len(items) <= MAX_ENTRIES)
 
@@ -174,7 +174,7 @@ def _kind(identity: DmpIdentity) -> ReturnType:
     return "LeafClass" if identity.mode == "direct" else "ObjectRef"
 
 
-def _of_another(item: Entry | SetEntry | LinkEntry, identity: DmpIdentity) -> bool:
+def of_another(item: Entry | SetEntry | LinkEntry, identity: DmpIdentity) -> bool:
     """Whether an entry says that it is another patient's: such an answer is shown to nobody."""
     if not isinstance(item, Entry) or item.patient_id is None:
         return False

@@ -6,31 +6,16 @@ be repeated without harm, and an answer that got lost is settled by the same que
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.channels.dmp import answers, classify, registry, rights
+from gateway.channels.dmp.changing import State, current, refused, settled
 from gateway.channels.dmp.entries import Entry
 from gateway.channels.dmp.link import DmpLink, Envelope, Ready
 from gateway.channels.dmp.reader import DmpReader, Listing
 from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
-from gateway.package import metadata_update, mtom, soap, xds
-from gateway.package.metadata_update import APPROVED, ARCHIVED, DELETED, DEPRECATED, LABELS, NEW_STATUS
-from gateway.package.types import Change, DmpUpdateContext, Package
+from gateway.package import metadata_update, mtom, soap
+from gateway.package.metadata_update import LABELS, NEW_STATUS
+from gateway.package.types import DmpUpdateContext, Package
 from gateway.package.xml import Element
-
-_FROM: dict[Change, frozenset[str]] = {
-    "archive": frozenset({APPROVED}),
-    "unarchive": frozenset({ARCHIVED}),
-    "delete": frozenset({APPROVED, DEPRECATED, ARCHIVED}),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The document as the registry has it now: `entry` is None when it has none."""
-
-    entry: Entry | None
-    status: str | None = None
 
 
 class Updates:
@@ -53,11 +38,11 @@ class Updates:
             return body
         return ready if isinstance(ready, Outcome) else await self._post(body, context, ready, before_commit)
 
-    def _plan(self, package: Package, context: DmpUpdateContext, state: _State) -> bytes | Outcome:
+    def _plan(self, package: Package, context: DmpUpdateContext, state: State) -> bytes | Outcome:
         """The request that is left to make, or why there is none."""
-        settled = self._settled(state, context) or self._refused(state, context)
-        if settled is not None:
-            return settled
+        ended = settled(state, context, self._host) or refused(state, context, self._link.settings, self._host)
+        if ended is not None:
+            return ended
         try:
             return _compose(package, context, state)
         except ValueError as fault:
@@ -81,27 +66,27 @@ class Updates:
         state = await self._state(context)
         if isinstance(state, Outcome):
             return registry.still_in_doubt(state)
-        return self._settled(state, context) or Outcome(Verdict.TRANSIENT, "DMP-UPD-NOT-DONE", host=self._host)
+        return settled(state, context, self._host) or Outcome(Verdict.TRANSIENT, "DMP-UPD-NOT-DONE", host=self._host)
 
     # ------------------------------------------------------------------------------------------------ the state
 
-    async def _state(self, context: DmpUpdateContext) -> _State | Outcome:
+    async def _state(self, context: DmpUpdateContext) -> State | Outcome:
         found = await self._reader.documents(context, [context.document_id])
         if isinstance(found, Outcome):
             return found
         if not found.items:
             incomplete = Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text="réponse incomplète", host=self._host)
-            return _State(None) if found.complete else incomplete
+            return State(None) if found.complete else incomplete
         if any(one.unique_id not in {None, context.document_id} for one in found.items):
             return Outcome(
                 Verdict.TRANSIENT, "DMP-UNREADABLE", text="autre document que celui demandé", host=self._host
             )
         if context.mode == "direct":
-            entry = _current(found)
-            return _State(entry, entry.status)
+            entry = current(found)
+            return State(entry, entry.status)
         return await self._by_references(context, found)
 
-    async def _by_references(self, context: DmpUpdateContext, found: Listing[Entry]) -> _State | Outcome:
+    async def _by_references(self, context: DmpUpdateContext, found: Listing[Entry]) -> State | Outcome:
         """References tell no status: the one is looked for whose documents have this entry among them."""
         held = {one.entry_uuid: one for one in found.items}
         for status in metadata_update.STATUSES:
@@ -110,39 +95,8 @@ class Updates:
                 return listed
             for one in listed.items:
                 if one.entry_uuid in held:
-                    return _State(one, status)
+                    return State(one, status)
         return Outcome(Verdict.PERMANENT, "DMP-UPD-STATUS", host=self._host)
-
-    def _settled(self, state: _State, context: DmpUpdateContext) -> Outcome | None:
-        """ACCEPTED where the document is as it should be."""
-        if state.entry is None:
-            gone = context.change == "delete"
-            return (
-                Outcome(Verdict.ACCEPTED, "DMP-UPD-ABSENT", reference=context.known_entry, host=self._host)
-                if gone
-                else None
-            )
-        if metadata_update.done(context.change, state.status, state.entry.labels):
-            return Outcome(Verdict.ACCEPTED, "DMP-UPD-DONE", reference=state.entry.entry_uuid, host=self._host)
-        return None
-
-    def _refused(self, state: _State, context: DmpUpdateContext) -> Outcome | None:
-        """Why the change cannot be asked for, from what the document is."""
-        entry = state.entry
-        if entry is None or state.status == DELETED:
-            return Outcome(Verdict.PERMANENT, "DMP-UPD-NOT-FOUND", host=self._host)
-        if state.status not in _FROM.get(context.change, frozenset({APPROVED, ARCHIVED})):
-            return Outcome(Verdict.PERMANENT, "DMP-UPD-STATUS", reference=entry.entry_uuid, host=self._host)
-        if context.change in LABELS and self._cumulates(entry, context.change):
-            return Outcome(Verdict.PERMANENT, "DMP-UPD-CUMUL", reference=entry.entry_uuid, host=self._host)
-        return None
-
-    def _cumulates(self, entry: Entry, change: Change) -> bool:
-        """Masked to professionals and hidden from the patient are not held together (EX_2.1-1050, spec dmp §1.7)."""
-        other: dict[Change, str] = {"mask": "hide", "hide": "mask"}
-        if self._link.settings.cumulated_visibility or change not in other:
-            return False
-        return xds.visibility_codes()[other[change]].code in entry.labels
 
     # ------------------------------------------------------------------------------------------------ the answer
 
@@ -162,7 +116,7 @@ class Updates:
         return classify.from_errors(response.errors, context, self._link.host)
 
 
-def _compose(package: Package, context: DmpUpdateContext, state: _State) -> bytes:
+def _compose(package: Package, context: DmpUpdateContext, state: State) -> bytes:
     entry = state.entry
     assert entry is not None  # `_refused` saw to it
     if context.change in NEW_STATUS:
@@ -175,15 +129,6 @@ def _compose(package: Package, context: DmpUpdateContext, state: _State) -> byte
 
 def _envelope(head: Envelope, body: bytes) -> bytes:
     return soap.envelope(soap.UPDATE, to=head.to, message_id=head.message_id, assertion=head.assertion, body=body)
-
-
-def _current(found: Listing[Entry]) -> Entry:
-    """The version of the metadata that counts: approved, else the one with the highest number."""
-    return max(found.items, key=lambda one: (one.status == APPROVED, _number(one.version)))
-
-
-def _number(version: str | None) -> int:
-    return int(version) if version is not None and version.isascii() and version.isdigit() and len(version) < 9 else 0
 
 
 def _context(package: Package) -> DmpUpdateContext:
