@@ -53,6 +53,7 @@ TOOLS: dict[str, Callable[[], bool]] = {
     "node": _command("node"),
     "pdftoppm": _command("pdftoppm"),
     "chromium": _command("chromium"),
+    "opensaml-schemas": Path("/usr/share/xml/opensaml/saml-schema-assertion-2.0.xsd").is_file,
     "npm-packages": (NODE_DIR / ".installed").is_file,
     "postgres": database.available,
     "preflight": lambda: all((JAVA_DIR / f"{jar}.jar").is_file() for jar in PREFLIGHT_JARS),

@@ -113,8 +113,7 @@ def _batch(values: Sequence[str]) -> tuple[str, ...]:
 def stored_query(query_id: str, parameters: Mapping[str, Value], return_type: ReturnType) -> bytes:
     """Any stored query, its parameters quoted."""
     slots = "".join(
-        f"<rim:Slot name={quoteattr(name)}><rim:ValueList><rim:Value>{escape(_quoted(value))}</rim:Value>"
-        "</rim:ValueList></rim:Slot>"
+        f"<rim:Slot name={quoteattr(name)}><rim:ValueList>{_values(value)}</rim:ValueList></rim:Slot>"
         for name, value in parameters.items()
     )
     return (
@@ -128,6 +127,22 @@ def request(body: bytes, *, to: str, message_id: str, assertion: bytes) -> HttpB
     """The HTTP body of a stored query."""
     data = soap.envelope(soap.STORED_QUERY, to=to, message_id=message_id, assertion=assertion, body=body)
     return soap_body(data, soap.STORED_QUERY)
+
+
+def _values(value: Value) -> str:
+    """A list that is too long for one slot value goes on in the next (ITI TF-2 §3.18.4.1.2.3.5)."""
+    texts = [_quoted(value)] if isinstance(value, str | Instant) else [_quoted(group) for group in _groups(value)]
+    return "".join(f"<rim:Value>{escape(text)}</rim:Value>" for text in texts)
+
+
+def _groups(values: Sequence[str]) -> list[list[str]]:
+    groups: list[list[str]] = []
+    for value in values:
+        if groups and len(_quoted([*groups[-1], value])) <= hl7.MAX_SLOT:
+            groups[-1].append(value)
+        else:
+            groups.append([value])
+    return groups
 
 
 def _quoted(value: Value) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.sandbox.ebrim import RIM, slots_of
+from gateway.sandbox.limits import SLOT
 from gateway.sandbox.problems import (
     MISSING_PARAMETER,
     PARAMETER_NUMBER,
@@ -106,6 +107,8 @@ def _parameters(asked: Element, known: Mapping[str, Kind]) -> dict[str, tuple[tu
 def _values(name: str, kind: Kind, texts: tuple[str, ...]) -> tuple[str, ...]:
     if not texts:
         raise QueryError(MISSING_PARAMETER, name, f"paramètre {name} sans valeur")
+    if any(len(text) > SLOT for text in texts):
+        raise QueryError(REGISTRY, name, f"{name} : {SLOT} caractères au plus, la liste continue dans une autre valeur")
     if kind in {"one", "time"}:
         return (_single(name, kind, texts),)
     values = tuple(value for text in texts for value in _several(name, text))

@@ -231,3 +231,13 @@ def test_values_are_listed_and_quotes_doubled() -> None:
 def test_a_batch_has_its_limits(count: int) -> None:
     with pytest.raises(ValueError, match="from 1 to 20"):
         query.get_documents([f"2.25.{number}" for number in range(count)], "ObjectRef")
+
+
+def test_a_long_list_goes_on_in_the_next_value() -> None:
+    """No value of a slot is longer than 256 characters, and none is lost (ITI TF-2 §3.18.4.1.2.3.5)."""
+    ids = [f"2.25.{10**37 + number}" for number in range(query.MAX_VALUES)]
+    root = etree.fromstring(query.get_documents(ids, "ObjectRef"))
+    texts = [str(one.text) for one in root.iter("{urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0}Value")]
+    assert len(texts) > 1
+    assert all(len(text) <= 256 and text.startswith("('") and text.endswith("')") for text in texts)
+    assert [one.strip("'") for text in texts for one in text[1:-1].split(",")] == ids

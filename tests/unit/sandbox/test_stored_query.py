@@ -389,6 +389,7 @@ BROKEN = [
     Broken("list empty", ERROR, raw(GET, (UNIQUE_ID, ["()"]))),
     Broken("quote not doubled", ERROR, raw(GET, (UNIQUE_ID, ["('I'D')"]))),
     Broken("second value bare", ERROR, raw(GET, (UNIQUE_ID, ["('ID')", "ID"]))),
+    Broken("value longer than a slot may be", ERROR, raw(GET, (UNIQUE_ID, ["('ID','2." + "5" * 210 + "')"]))),
     Broken("value empty", ERROR, raw(GET, (UNIQUE_ID, [""]))),
     Broken("slot without value", MISSING, raw(GET, (UNIQUE_ID, []))),
     Broken("name misspelt", ERROR, raw(GET, ("$XDSDocumentEntryUniqueID", ["('ID')"]))),
