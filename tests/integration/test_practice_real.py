@@ -114,6 +114,18 @@ def test_delivered_by_the_server_then_processed_by_the_reader(real_mail: RealMai
     assert len(real_mail.messages(box)) == 1
 
 
+def test_a_trial_letter_to_one_s_own_box(real_mail: RealMail, tmp_path: Path) -> None:
+    """How docs/mssante.md says to try a new box: it warns, it goes, its report comes home, and it is no answer."""
+    practice = opened(tmp_path, real_mail, "essai.soi")
+    with practice.open() as gateway:
+        data = document(BILAN, practice.mailbox)
+        assert "DST-SELF" in {finding.code for finding in gateway.check(data).findings}
+        delivery = sent(gateway, data)
+        real_mail.wait_for(practice.mailbox, 2)
+        found = come_home(gateway, delivery.id, lambda one: one.receipt_reason == "MSS-RCPT-RELAYED")
+        assert (found.transport, found.replies, found.alerted_at) == ("sent", 0, None)
+
+
 NEW = "automatic-action/MDN-sent-automatically; processed/error"
 OLD = f"automatic-action/MDN-sent-automatically; processed/Error: {OLD_ERROR}"
 
