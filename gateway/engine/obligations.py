@@ -32,9 +32,14 @@ def listing(store: Store, rules: RulesSettings, now: datetime, account: str | No
 
 def tell_late(store: Store, found: list[Obligation]) -> list[Obligation]:
     """Journal those of `found` that are late and were never told to be. Returns them: each is told once ever."""
-    return [one for one in found if one.state == "late" and store.note_late(_late(one))]
+    late = {one.key: one for one in found if one.state == "late"}
+    return [late[_key(one)] for one in store.note_late([_late(one) for one in late.values()])]
 
 
 def _late(one: Obligation) -> LateObligation:
     _, episode, subject, reader = one.key
     return LateObligation(one.account, episode, subject, reader, one.near, one.document, one.due_by, one.reason)
+
+
+def _key(late: LateObligation) -> tuple[str, str, str, str]:
+    return late.account, late.episode, late.subject, late.reader

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from gateway.views import DocumentView
 
 
+AGAIN = 60.0
+"""Seconds after which something that changed is worth another look, while an obligation is late."""
+
+
 @dataclass(slots=True)
 class Overdue:
     """The late obligations of one account, looked for every `every` seconds and after what may have met one."""
@@ -26,14 +30,16 @@ class Overdue:
     every: float
     lines: tuple[ObligationView, ...] = ()
     _looked: float | None = field(default=None, init=False)
+    _changed: bool = field(default=False, init=False)
 
     def look(self, gateway: Gateway, *, changed: bool) -> None:
         """Ask the store when it is time. New ones are journalled and told. Raises StoreError."""
         now = gateway.clock.elapsed()
-        fresh = self._looked is not None and now - self._looked < self.every
-        if fresh and not (changed and self.lines):
+        self._changed = self._changed or changed
+        wait = min(self.every, AGAIN) if self._changed and self.lines else self.every
+        if self._looked is not None and now - self._looked < wait:
             return
-        self._looked = now
+        self._looked, self._changed = now, False
         self.lines = gateway.obligations.late(self.account, tell=True).lines
 
     def tasks(self, documents: Mapping[str, DocumentView]) -> list[Task]:

@@ -7,6 +7,7 @@ of the document, so erasing a document leaves it; the journal holds the SHA-256 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -149,6 +150,6 @@ class FactStore(Protocol):
         """
         ...
 
-    def note_late(self, late: LateObligation) -> bool:
-        """Note that an obligation was told to be late, with a journal record. False: it was told before."""
+    def note_late(self, late: Sequence[LateObligation]) -> list[LateObligation]:
+        """Note that obligations were told to be late, each with a journal record. Returns those not told before."""
         ...

@@ -15,6 +15,8 @@ from gateway.store.core import find_document, from_ms
 from gateway.store.facts import CareFacts, EpisodeFacts, LateObligation, NewFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic import TypeAdapter
 
     from gateway.store.core import Core, Work
@@ -110,13 +112,19 @@ def freeze(core: Core, document: str, patient: str, facts: NewFacts) -> None:
         work.note("facts_frozen", document=document, account=row["account"], facts_sha256=frozen)
 
 
-def note_late(core: Core, late: LateObligation) -> bool:
+def note_late(core: Core, late: Sequence[LateObligation]) -> list[LateObligation]:
     """See FactStore.note_late."""
-    key = {"account": late.account, "episode": late.episode, "subject": late.subject, "reader": late.reader}
+    if not late:
+        return []
     with core.write() as work:
-        new = work.tx.run("obligation_alert_put", now=work.ms, **key) > 0
-        if new:
-            due_at = None if late.due_by is None else journal.timestamp(late.due_by)
-            about = {"account": late.account, "document": late.near, "kind": late.kind, "role": late.reader}
-            work.note("obligation_late", due_at=due_at, reason=late.reason, **about)
-    return new
+        return [one for one in late if _note_late(work, one)]
+
+
+def _note_late(work: Work, late: LateObligation) -> bool:
+    key = {"account": late.account, "episode": late.episode, "subject": late.subject, "reader": late.reader}
+    if not work.tx.run("obligation_alert_put", now=work.ms, **key):
+        return False
+    due_at = None if late.due_by is None else journal.timestamp(late.due_by)
+    about = {"account": late.account, "document": late.near, "kind": late.kind, "role": late.reader}
+    work.note("obligation_late", due_at=due_at, reason=late.reason, **about)
+    return True

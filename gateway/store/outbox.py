@@ -265,7 +265,7 @@ class Outbox(ReceiptOutbox):
         """See FactStore."""
         freezing.freeze(self.core, document_id, patient, facts_of)
 
-    def note_late(self, late: LateObligation) -> bool:
+    def note_late(self, late: Sequence[LateObligation]) -> list[LateObligation]:
         """See FactStore."""
         return freezing.note_late(self.core, late)
 

@@ -128,6 +128,11 @@ def test_the_sidecar_asks_again_only_when_it_is_time(practice: Practice, monkeyp
         clock.advance(3601)
         sidecar.refresh(everything=False)
         assert len(asked) == 2
+        sidecar.refresh(everything=True)  # something changed while an obligation is late: a minute later, not at once
+        assert len(asked) == 2
+        clock.advance(61)
+        sidecar.refresh(everything=False)
+        assert len(asked) == 3
 
 
 def run(*words: str) -> tuple[int, str]:

@@ -125,9 +125,10 @@ def test_a_late_obligation_is_noted_once_with_a_record(store: Outbox) -> None:
     late = LateObligation(
         "cabinet", "episode", "treatment_summary", "dmp", "near", "treatment_summary", kit.START, "OBL-NO-DOCUMENT"
     )
-    assert store.note_late(late)
-    assert not store.note_late(late)
-    assert store.note_late(dataclasses.replace(late, reader="patient"))
+    other = dataclasses.replace(late, reader="patient")
+    assert store.note_late([late]) == [late]
+    assert store.note_late([late, other]) == [other]
+    assert store.note_late([]) == []
     first, second = records(store, "obligation_late")
     assert (first["document"], first["kind"], first["role"], second["role"]) == ("near", late.kind, "dmp", "patient")
     assert (first["due_at"], first["reason"]) == ("2026-03-02T09:00:00.000Z", "OBL-NO-DOCUMENT")
