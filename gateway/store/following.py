@@ -33,3 +33,10 @@ class FollowStore(Protocol):
     def journal_size(self, account: str) -> int:
         """How many records the account's journal has: where to start following from now on."""
         ...
+
+    def journal_mark(self, account: str, place: int) -> str | None:
+        """What stands in the account's journal just before a place, in short (its chain hash); None: it is not so long.
+
+        Another mark at the same place is another journal: a database restored from a backup, for example.
+        """
+        ...

@@ -26,3 +26,12 @@ def size(core: Core, account: str) -> int:
     """See FollowStore."""
     with core.db.read() as tx:
         return journal.head(tx, journal.shard_of(account, core.shards))[0]
+
+
+def mark(core: Core, account: str, place: int) -> str | None:
+    """See FollowStore."""
+    if place == 0:
+        return "0"
+    with core.db.read() as tx:
+        row = tx.one("journal_hash", shard=journal.shard_of(account, core.shards), seq=place - 1)
+    return None if row is None else bytes(row["hash"])[:6].hex()

@@ -304,6 +304,10 @@ class Outbox(ReceiptOutbox):
         """See FollowStore."""
         return movements.size(self.core, account)
 
+    def journal_mark(self, account: str, place: int) -> str | None:
+        """See FollowStore."""
+        return movements.mark(self.core, account, place)
+
     def snapshot(self) -> Snapshot:
         """See Store."""
         return snapshot.take(self.core)

@@ -111,14 +111,13 @@ class Receiver:
     def next(self, now: str) -> Message | None:
         """What moved since the last message that was taken; None: nothing. The first time, it starts from here on."""
         if self._pending is None:
-            size = self._store.journal_size(self.settings.account)
-            known = self._progress.get(self._name)
+            account, known = self.settings.account, self._progress.get(self._name)
             if known is None:
-                self._progress.put(self._name, cursors.text(size))
+                self._progress.put(self._name, cursors.now(self._store, account))
                 return None
             try:
-                after = cursors.read(known, size)
-            except RefusedError:  # a restored database: its receiver has to look for itself
+                after = cursors.read(self._store, account, known)
+            except RefusedError:  # a restored database: what was told of it may not hold any more
                 after = 0
             self._pending = self._message(after, now)
         return self._pending
@@ -126,7 +125,7 @@ class Receiver:
     def _message(self, after: int, now: str) -> Message | None:
         account = self.settings.account
         moved = cursors.follow(self._store, account, after)
-        cursor = cursors.text(moved.upto)
+        cursor = cursors.text(self._store, account, moved.upto)
         if not moved.rows:
             if moved.upto > after:
                 self._progress.put(self._name, cursor)

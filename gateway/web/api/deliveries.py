@@ -114,11 +114,11 @@ def changes(caller: Anyone, since: Annotated[Since, Query()]) -> JSONResponse:
     """The cursor is a place in the journal, so no clock is compared and nothing is skipped."""
     account = caller.account_for(since.account)
     store = caller.gateway.store
-    size = store.journal_size(account)
-    after = size if since.updated_since == "now" else cursors.read(since.updated_since, size)
-    moved = cursors.follow(store, account, after)
+    if since.updated_since == "now":
+        return JSONResponse({"deliveries": [], "cursor": cursors.now(store, account), "more": False})
+    moved = cursors.follow(store, account, cursors.read(store, account, since.updated_since))
     found = [shown(delivery_view(row)) for row in moved.rows]
-    return JSONResponse({"deliveries": found, "cursor": cursors.text(moved.upto), "more": moved.more})
+    return JSONResponse({"deliveries": found, "cursor": cursors.text(store, account, moved.upto), "more": moved.more})
 
 
 @router.get(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -17,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from gateway import errors
+from gateway import errors, inspection
 from gateway.errors import GatewayError, InputError
 from gateway.web.jobs import JobBoard
 from gateway.web.pages import exports, rendering
@@ -59,6 +60,12 @@ class Desk:
         self.secure = web.cert_file is not None or (web.base_url or "").startswith("https:")
         # The prefix makes a browser refuse the cookie from anywhere but this very host (RFC 6265bis §4.1.3).
         self.cookie = "__Host-kine_session" if self.secure else "kine_session"
+
+    def warm(self) -> None:
+        """Read tables and compile templates now: the first reader need not wait for them."""
+        rendering.warm()
+        with suppress(GatewayError):  # whoever opens the page is told
+            inspection.inspect_settings(self.settings)
 
     def close(self) -> None:
         """Stop the jobs."""

@@ -46,6 +46,12 @@ def environment() -> Environment:
     return made
 
 
+def warm() -> None:
+    """Compile every template."""
+    for name in environment().list_templates():
+        environment().get_template(name)
+
+
 def page(request: Request, words: Words, session: Session | None, view: View) -> str:
     """A whole page as HTML."""
     values: dict[str, Any] = {

@@ -177,7 +177,9 @@ def test_polling_by_cursor_sees_each_move_once(api: Api) -> None:
                 "/changes", params={} if page["cursor"] is None else {"updated_since": page["cursor"]}
             ).json()
             everything |= {one["id"] for one in page["deliveries"]}
-        problem(client.get("/changes", params={"updated_since": "c1-999999999"}), 422, "WEB-424")
+        place = second["cursor"].rpartition("-")[0]
+        for other in ("c1-999999999-0", f"{place}-0123456789ab", "hier"):
+            problem(client.get("/changes", params={"updated_since": other}), 422, "WEB-424")
     assert everything == {one.id for one in api.gateway.deliveries(account=api.account)}
 
 

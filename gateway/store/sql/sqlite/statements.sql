@@ -277,6 +277,9 @@ SELECT record FROM journal WHERE delivery = :delivery ORDER BY shard, seq
 SELECT DISTINCT delivery.document_id FROM journal JOIN delivery ON delivery.id = journal.delivery
 WHERE journal.shard = :shard AND journal.seq >= :after AND journal.delivery IS NOT NULL
 
+-- name: journal_hash
+SELECT hash FROM journal WHERE shard = :shard AND seq = :seq
+
 -- name: deliveries_moved
 SELECT * FROM delivery
 WHERE id IN (SELECT delivery FROM journal WHERE shard = :shard AND seq >= :after AND seq < :upto)
