@@ -12,9 +12,11 @@ from __future__ import annotations
 import base64
 import email
 import email.policy
+import io
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cache
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xmlsec
 from lxml import etree
 
 from gateway.api import Gateway
@@ -284,3 +287,54 @@ def test_sha1_stands_only_where_the_profile_asks_for_it(frames: list[Frame]) -> 
             str(item.get("Algorithm")) for item in assertion.iter(f"{{{DS}}}SignatureMethod", f"{{{DS}}}DigestMethod")
         ]
         assert [name.rpartition("#")[2] for name in methods] == ["rsa-sha256", "sha256"]
+
+
+def test_xmlsec_verifies_every_signature_that_left(frames: list[Frame]) -> None:
+    """Of each VIHF in its envelope as it was sent, and of each set, with the certificate that it carries."""
+    verified = {"vihf": 0, "legacy": 0, "modern": 0}
+    for one in requests(frames):
+        root = etree.fromstring(one.envelope)
+        _verify(root, "ID")
+        verified["vihf"] += 1
+        if one.transaction == "TD2.1":
+            [(_, document)] = [part for part in one.parts.values() if b":Signature" not in part[1][:400]]
+            with served(document):
+                _verify(signature_of(one), "Id")
+            verified[one.profile] += 1
+    assert verified["vihf"] >= 40
+    assert verified["modern"] >= 4
+    assert verified["legacy"] >= 2
+
+
+@contextmanager
+def served(document: bytes) -> Iterator[None]:
+    """libxmlsec opens the references of a manifest: the set's has one zero byte, the document's these bytes."""
+    oid = str(etree.fromstring(document).find("{urn:hl7-org:v3}id").get("root"))  # type: ignore[union-attr]
+
+    def content(uri: bytes) -> io.BytesIO:
+        name = bytes(uri).decode()
+        return io.BytesIO(document if name == f"urn:oid:{oid}" else b"\x00")
+
+    xmlsec.cleanup_callbacks()
+    xmlsec.register_callbacks(
+        lambda uri: uri.startswith(b"urn:oid:"),
+        content,
+        lambda stream, size: stream.readinto(size),
+        lambda stream: None,
+    )
+    try:
+        yield
+    finally:
+        xmlsec.cleanup_callbacks()
+        xmlsec.register_default_callbacks()
+
+
+def _verify(root: E, identifier: str) -> None:
+    [signature] = root.iter(f"{{{DS}}}Signature")
+    certificate = signature.findtext(f".//{{{DS}}}X509Certificate")
+    assert certificate is not None
+    context = xmlsec.SignatureContext()
+    data = base64.b64decode(certificate)
+    context.key = xmlsec.Key.from_memory(data, xmlsec.constants.KeyDataFormatCertDer)
+    xmlsec.tree.add_ids(root, [identifier])
+    context.verify(signature)
