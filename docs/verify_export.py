@@ -2,8 +2,9 @@
 
     python verify_export.py FOLDER --public-key journal.pub [--checkpoint kept.txt]
 
-FOLDER is what `kine-gateway audit export` wrote. Ask the practice for journal.pub once, by another way than the folder;
-keep a checkpoint of each visit, and bring it to the next. Exit status 0: everything below holds.
+FOLDER is what `kine-gateway audit export` wrote, or the file of `kine-gateway journal export`. Ask the practice for
+journal.pub once, by another way than the folder; keep a checkpoint of each visit, and bring it to the next. Exit status
+0: everything below holds.
 
 What is checked, in this order:
 1. the manifest is signed by the key, and every file is the one that it names;
@@ -77,13 +78,29 @@ def node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-def tree(leaves: list[bytes]) -> bytes:
-    """Root over leaf hashes (RFC 9162 §2.1.1), level by level: a last node without a pair goes up as it is."""
-    level = leaves
-    while len(level) > 1:
-        pairs = [node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        level = pairs + level[len(pairs) * 2 :]
-    return level[0] if level else sha256(b"").digest()
+class Tree:
+    """A Merkle tree that grows (RFC 9162 §2.1.1): the roots of its complete parts, the largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.parts: list[bytes] = []
+
+    def grow(self, leaf: bytes) -> None:
+        """Add the hash of one more leaf; two parts of one size become one."""
+        self.parts.append(leaf)
+        self.size += 1
+        rest = self.size
+        while rest % 2 == 0:
+            right = self.parts.pop()
+            self.parts[-1] = node(self.parts[-1], right)
+            rest //= 2
+
+    def root(self) -> bytes:
+        """Root of all that is there."""
+        found = self.parts[-1] if self.parts else sha256(b"").digest()
+        for part in reversed(self.parts[:-1]):
+            found = node(part, found)
+        return found
 
 
 def leads_to(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
@@ -109,9 +126,10 @@ class Journal:
     def __init__(self, key: Key) -> None:
         self.key = key
         self.records: dict[str, dict] = {}
-        self.leaves: dict[int, list[bytes]] = {}
+        self.trees: dict[int, Tree] = {}
         self.links: dict[int, bytes] = {}
         self.marks: dict[int, list[tuple[int, bytes]]] = {}
+        self.roots: dict[tuple[int, int], list[bytes]] = {}
         self.proven = 0
         self.stands: dict[str, tuple[str, str]] = {}
 
@@ -124,10 +142,12 @@ class Journal:
             need(header["origin"] == self.key.name, "the records are of another journal")
             for line in lines:
                 self.line(line.rstrip("\n"), whole)
-        for shard, marks in self.marks.items() if whole else ():
-            for size, root in marks:
-                need(size <= len(self.leaves.get(shard, [])), "records are missing: a checkpoint counts more of them")
-                need(tree(self.leaves[shard][:size]) == root, "the records are not those that a checkpoint signed")
+        for shard in self.marks if whole else ():
+            size = self.trees.get(shard, Tree()).size
+            need(max(self.marks[shard])[0] <= size, "records are missing: a checkpoint counts more of them")
+        for shard, head in enumerate(header.get("shards", [header])) if whole else ():
+            there = self.trees.get(shard, Tree())
+            need((there.size, there.root().hex()) == (head["size"], head["root"]), "the header counts other records")
 
     def line(self, line: str, whole: bool) -> None:
         """One line of it."""
@@ -147,6 +167,7 @@ class Journal:
         """A checkpoint that the records have to lead to."""
         shard, size, root = self.key.checkpoint(note)
         self.marks.setdefault(shard, []).append((size, root))
+        self.roots.setdefault((shard, size), []).append(root)
 
     def linked(self, line: str) -> None:
         """A record of the whole journal: its hash follows from the one before it."""
@@ -154,12 +175,15 @@ class Journal:
         data = raw[:-1].encode()
         record = json.loads(data)
         shard = record["shard"]
-        leaves = self.leaves.setdefault(shard, [])
+        tree = self.trees.setdefault(shard, Tree())
         self.links[shard] = sha256(b"\x00" + self.links.get(shard, bytes(32)) + data).digest()
         need(head == '{"hash":"' + self.links[shard].hex(), f"record {record['seq']} was changed, added or removed")
-        need(record["seq"] == len(leaves), f"record {record['seq']} is not in its place")
-        leaves.append(sha256(b"\x00" + data).digest())
-        self.keep(record, leaves[-1])
+        need(record["seq"] == tree.size, f"record {record['seq']} is not in its place")
+        leaf = sha256(b"\x00" + data).digest()
+        tree.grow(leaf)
+        for root in self.roots.get((shard, tree.size), ()):
+            need(root == tree.root(), "the records are not those that a checkpoint signed")
+        self.keep(record, leaf)
 
     def included(self, value: dict) -> None:
         """A record with the hashes that lead from it to a signed root."""
@@ -277,6 +301,8 @@ CHECKS = {
 
 def verify(folder: Path, key: Key, held: str | None) -> str:
     """Everything; returns what was found. Raises WrongError."""
+    if folder.is_file():
+        return verify_file(folder, key, held)
     manifest = (folder / "export.json").read_bytes()
     subject, line = key.open((folder / "export.sig").read_text(encoding="utf-8")).split("\n")
     need(subject == "kine-gateway/export/1", "the signature is not of an export")
@@ -289,12 +315,28 @@ def verify(folder: Path, key: Key, held: str | None) -> str:
     journal = Journal(key)
     if held is not None:
         journal.mark(held)
-        need("journal/" in (folder / "journal.jsonl").read_text()[:200], "a kept checkpoint needs the whole journal")
+        with (folder / "journal.jsonl").open(encoding="utf-8") as file:
+            need("/journal/" in json.loads(next(file))["format"], "a kept checkpoint needs the whole journal")
     journal.read(folder / "journal.jsonl")
     need(bool(journal.marks), "no checkpoint")
     lines = [f"{name}: {check(folder / name, journal)} lines" for name, check in CHECKS.items() if name in named]
-    signed = ", ".join(f"{max(marks)[0]}" for marks in journal.marks.values())
-    return f"{journal.proven} records, signed up to {signed}. " + "; ".join(lines)
+    return f"{signed(journal)} " + "; ".join(lines)
+
+
+def verify_file(file: Path, key: Key, held: str | None) -> str:
+    """The file of `kine-gateway journal export` alone."""
+    journal = Journal(key)
+    if held is not None:
+        journal.mark(held)
+    journal.read(file)
+    need(bool(journal.marks), "no checkpoint")
+    return signed(journal)
+
+
+def signed(journal: Journal) -> str:
+    """How much was proven."""
+    sizes = ", ".join(f"{max(marks)[0]}" for marks in journal.marks.values())
+    return f"{journal.proven} records, signed up to {sizes}."
 
 
 def main() -> int:

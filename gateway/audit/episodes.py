@@ -6,10 +6,12 @@ told, never passed over.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gateway.findings import Finding, error
@@ -67,22 +69,22 @@ class Episode:
         inside = {one.facts.author for one in self.documents if one.care.day in period}
         return inside or {one.facts.author for one in self.documents}
 
-    def listed(self) -> Counter[date]:
-        """Sessions by day. Two documents that list the same day tell of the same sessions: the longer list counts."""
+    @cached_property
+    def _days(self) -> list[date]:
+        """Listed sessions in order. Documents that list the same day tell of the same ones: the longer list counts."""
         found: Counter[date] = Counter()
         for one in self.documents:
             found |= Counter(one.care.sessions)
-        return found
+        return sorted(found.elements())
+
+    @cached_property
+    def _undated(self) -> list[tuple[date, int]]:
+        """For each document, how many sessions it tells of beyond those that are listed by then."""
+        return [(one.as_of, one.sessions_so_far - bisect_right(self._days, one.as_of)) for one in self.documents]
 
     def done_by(self, day: date) -> int:
         """Sessions done up to a day. Those that no list dates count from the day of the document that tells of them."""
-        listed = self.listed()
-
-        def until(limit: date) -> int:
-            return sum(number for when, number in listed.items() if when <= limit)
-
-        undated = [one.sessions_so_far - until(one.as_of) for one in self.documents if one.as_of <= day]
-        return until(day) + max(0, *undated, 0)
+        return bisect_right(self._days, day) + max([0, *(extra for when, extra in self._undated if when <= day)])
 
     def done_in(self, period: Period) -> int:
         """Sessions done in a period."""

@@ -18,6 +18,7 @@ import pytest
 from lxml import etree
 
 from gateway.audit import exports
+from gateway.audit.export import export
 from gateway.audit.exports import Export, Form
 from gateway.audit.period import parse
 from gateway.errors import StateError
@@ -125,6 +126,20 @@ def test_the_script_runs_on_its_own(make: Make, folder: Path) -> None:
     (made.folder / "journal.jsonl").write_text("nothing")
     bad = run(made.folder, folder)
     assert (bad.returncode, bad.stdout[:6]) == (1, "WRONG:")
+
+
+def test_the_file_of_journal_export_verifies_too(
+    store: Outbox, folder: Path, verifier: ModuleType, tmp_path: Path
+) -> None:
+    file = tmp_path / "journal.jsonl"
+    file.write_text("".join(export(store)), encoding="utf-8", newline="\n")
+    assert not judge(verifier, file, folder).startswith("WRONG")
+    edit(file, "MSS-550", "MSS-250")
+    assert judge(verifier, file, folder).startswith("WRONG record")
+    lines = list(export(store))
+    cut = [line for line in lines if not line.startswith('{"delivery"')][:-1]
+    file.write_text("".join(cut), encoding="utf-8", newline="\n")
+    assert judge(verifier, file, folder).startswith("WRONG")
 
 
 def test_it_imports_nothing_of_the_product() -> None:
