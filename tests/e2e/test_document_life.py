@@ -13,7 +13,10 @@ from tests.e2e.test_commands import as_json, gateway
 from tests.integration.practice import Practice, case, open_practice
 from tests.integration.test_dmp_life import ACCOUNT, BILAN, direct
 
-DOORS: dict[str, tuple[str, ...]] = {"soap": ()}
+DOORS: dict[str, tuple[str, ...]] = {
+    "soap": (),
+    "fhir": ('door = "fhir"', 'fhir_url = "{fhir_url}"'),
+}
 """The ways into the DMP, and the lines of [account.dmp] that choose each."""
 ACTS = ["--account", ACCOUNT]
 WHY = ["--reason", "demande du patient", "--by", "Anne Essai", "--yes"]
@@ -22,7 +25,7 @@ WHY = ["--reason", "demande du patient", "--by", "Anne Essai", "--yes"]
 @pytest.fixture(params=DOORS)
 def practice(tmp_path: Path, certificates: Path, request: pytest.FixtureRequest) -> Iterator[Practice]:
     made = open_practice(tmp_path / "practice", certificates=certificates)
-    direct(made, *DOORS[request.param])
+    direct(made, *(line.format(fhir_url=made.box.fhir_url) for line in DOORS[request.param]))
     yield made
     made.box.close()
 

@@ -169,7 +169,7 @@ def test_a_feed_that_waits_goes_by_the_door_it_was_frozen_for(practice: Practice
     with Gateway.open(practice.config) as gateway:
         gateway.deliver_due()
         assert dmp_delivery(gateway, document).transport == "sent"
-    [fed] = [one for one in practice.box.dmp.exchanges("TD2.1")]
+    [fed] = practice.box.dmp.exchanges("TD2.1")
     assert fed.path == "/fhir"
 
 
