@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.errors import ConfigError
+
 if TYPE_CHECKING:
     from gateway.api.machinery import Machinery
     from gateway.audit.exports import Export, Form
@@ -32,6 +34,9 @@ class Exports:
 
         wanted, store = None if period is None else parse(period), self._machinery.store
         by = checked_name(by)
-        made = exports.write(store, folder, form, wanted, progress)
+        try:
+            made = exports.write(store, folder, form, wanted, progress)
+        except OSError as fault:  # a full disk: without its signature what was written verifies nowhere
+            raise ConfigError("IND-006", f"Fichier non écrit : {folder}.", fault.strerror or "") from fault
         store.note_consulted(Consulted("exported", by, f"journal_{form}", size=made.lines))
         return made

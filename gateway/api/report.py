@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.audit import ledger, tables
 from gateway.audit.indicators import Basis, Indicators, compute, words
 from gateway.audit.period import Period, parse
+from gateway.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,8 @@ class Reporting:
     def basis(self, account: str | None = None, at: str | None = None, progress: Progress | None = None) -> Basis:
         """What every table of this class is computed from; read once, used for several.
 
-        Facts of documents that an earlier release took over are frozen first, unless `at` asks for the past.
+        Facts of documents that an earlier release took over are frozen first, unless `at` asks for the past. Raises
+        NotFoundError (IND-002 no such checkpoint, IND-007 no such account), StoreError.
         """
         from gateway.engine import facts
 
@@ -54,6 +56,7 @@ class Reporting:
         if at is None:
             facts.complete(store)
         read: Ledger = ledger.read(store, at, progress)
+        self._check(account, read)
         return Basis.of(read, store.facts(), account)
 
     def pdf(self, found: Indicators) -> bytes:
@@ -102,6 +105,12 @@ class Reporting:
             heads += tuple(words()["identity"]["columns"])
             lines = [(*line, *self._identity(one)) for line, one in zip(lines, found, strict=True)]
         return tables.written(heads, lines)
+
+    def _check(self, account: str | None, read: Ledger) -> None:
+        """An account that is configured, or that sent something once. Raises NotFoundError (IND-007)."""
+        known = {one.id for one in self._machinery.settings.account} | {one.account for one in read.papers.values()}
+        if account is not None and account not in known:
+            raise NotFoundError("IND-007", f"Aucun compte {account}.", f"Comptes : {', '.join(sorted(known))}.")
 
     def _note(self, kind: str, by: str, account: str | None, size: int) -> None:
         from gateway.store.browsing_types import Consulted

@@ -15,15 +15,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gateway.findings import Finding, error
+from gateway.store.facts import Referral
 
 if TYPE_CHECKING:
     from gateway.audit.ledger import Ledger, Paper
     from gateway.audit.period import Period
-    from gateway.store.facts import Adverse, CareFacts, EpisodeFacts, Referral
+    from gateway.store.facts import Adverse, CareFacts, EpisodeFacts
 
 _SUMMARY = "treatment_summary"
 _PRESCRIBER = "prescriber_information"
 _INTERMEDIATE = "bilan_intermediaire"
+_REORIENTED = "reorientation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,17 @@ class Episode:
         region = next((one.care.region for one in self.documents if one.care.region), None)
         return ("region", region) if region else ("none", "")
 
+    @cached_property
+    def _referrals(self) -> list[tuple[CareDocument, Referral]]:
+        """What documents declare; where none says more, a report whose outcome is a reorientation."""
+        told = [(one, one.care.referral) for one in self.documents if one.care.referral is not None]
+        return told or [(one, Referral(one.care.day)) for one in self.documents if one.care.outcome == _REORIENTED]
+
     def referrals(self, period: Period) -> list[tuple[CareDocument, Referral]]:
         """Reorientations of the period, one for each day: a letter and a report may tell of the same one."""
         found: dict[date, tuple[CareDocument, Referral]] = {}
-        for one in self.documents:
-            referral = one.care.referral
-            if referral is not None and referral.day in period:
+        for one, referral in self._referrals:
+            if referral.day in period:
                 known = found.get(referral.day)
                 if known is None or (known[1].to is None and referral.to is not None):
                     found[referral.day] = (one, referral)

@@ -19,7 +19,6 @@ _SHORT_MONTHS = ("janv", "fév", "mars", "avr", "mai", "juin", "juil", "août", 
 def view(found: Indicators, now: datetime) -> dict[str, Any]:
     """JSON-ready."""
     say = words()["words"]
-    unfinished = [say["unfinished"]] if found.period.last >= now.date() else []
     return {
         "title": f"{say['title']} · {found.period.name}",
         "subtitle": say["subtitle"],
@@ -35,7 +34,7 @@ def view(found: Indicators, now: datetime) -> dict[str, Any]:
             {"title": say["per_episode"], "bars": _bars(found.sessions_by_episode, str), "upright": True},
             {"title": say["motives"], "bars": _top(found.motives), "upright": False},
         ],
-        "notes": [*unfinished, *notes(found)],
+        "notes": notes(found, now.date()),
         "footer": checkpoint_note(found),
         "roots": list(found.mark.roots),
         "checkpoint": say["checkpoint"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -133,10 +134,11 @@ def _covered(found: Indicators, figure: Mapping[str, str]) -> str:
     return f"{one.percent} %{number} des {figure['covers']}"
 
 
-def notes(found: Indicators) -> list[str]:
+def notes(found: Indicators, today: date) -> list[str]:
     """What a reader has to know beside the figures."""
     say = words()["words"]
-    found_notes = [f"{say['open']} : {shown(found.open_episodes)}. {say['open_note']}"]
+    found_notes = [say["unfinished"]] if found.period.last >= today else []
+    found_notes += [f"{say['open']} : {shown(found.open_episodes)}. {say['open_note']}"]
     found_notes.append(f"{say['unestablished']} : {shown(found.unestablished)}.")
     if found.account is None:
         found_notes.append(say["patients_note"])

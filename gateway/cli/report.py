@@ -86,7 +86,7 @@ def _figures(gateway: Gateway, found: Indicators, csv: Path | None, pdf: Path | 
     print_table(("n°", "indicateur", "valeur", "couverture"), lines, title=tables.title_of(found.period))
     motives = [(tables.motive_label(code), tables.shown(n)) for code, n in found.motives.items()]
     print_table(("motif", "épisodes"), motives)
-    for note in (*tables.notes(found), tables.checkpoint_note(found)):
+    for note in (*tables.notes(found, gateway.clock.now().date()), tables.checkpoint_note(found)):
         print(note)
     print_findings(one.as_dict() for one in found.findings)
 

@@ -280,6 +280,18 @@ def test_reorientations_to_declare(year: Year) -> None:
     assert declarations.reorientations(basis(year.store), parse("2026-Q1")) == []
 
 
+def test_an_outcome_of_reorientation_counts_where_nothing_says_more(own_year: Year) -> None:
+    bare = summary("10-20", outcome="reorientation")
+    own_year.put("o1", "p40", bare)
+    own_year.put(
+        "o2", "p2", replace(bare, day=parse("2026-04-20..2026-04-20").first), episode="p2-1"
+    )  # is told already
+    found = figures(own_year.store)
+    assert (found.reoriented, found.patients) == (3, 9)
+    assert found.reoriented_share == Decimal("33.3")
+    assert len(declarations.reorientations(basis(own_year.store), YEAR)) == 3
+
+
 def test_adverse_events_to_declare(year: Year) -> None:
     rows = declarations.adverse_events(basis(year.store), YEAR)
     assert [one.cells[0] for one in rows] == ["2026-03-10", "2026-09-10", "2026-09-10"]
