@@ -54,7 +54,8 @@ class EvidencePlan:
             "test": self.test.as_dict(),
             "account": {
                 "id": self.account.id,
-                "url": dmp.url,
+                "door": dmp.door,
+                "url": dmp.fhir_url if dmp.door == "fhir" else dmp.url,
                 "mode": dmp.mode,
                 "profile": dmp.profile,
                 "vihf_version": dmp.vihf_version,
@@ -114,7 +115,7 @@ class Evidence:
         """
         from gateway.api.evidence_run import Stage
 
-        folder = EvidenceFolder(out, plan.catalogue.transactions)
+        folder = EvidenceFolder(out, plan.catalogue.name)
         with (
             tempfile.TemporaryDirectory(prefix="kine-evidence-") as scratch,
             self._make(_apart(self._machinery.settings, plan.account, Path(scratch))) as gateway,
@@ -146,9 +147,12 @@ def _check_account(account: AccountSettings, test: EvidenceTest, catalogue: Cata
     if account.environment is not Environment.TEST:
         advice = 'Les trames d\'un essai se prennent avec un compte environment = "test" et un patient fictif.'
         raise ConfigError("EVD-001", f"Le compte {account.id} est un compte de production.", advice)
-    host = urlsplit(account.dmp.url).hostname or ""
-    if host in catalogue.refused_hosts:
-        raise ConfigError("EVD-006", f"{host} est le DMP de production.", "Donner l'adresse de la plateforme de test.")
+    for url in (account.dmp.url, account.dmp.fhir_url or ""):
+        host = urlsplit(url).hostname or ""
+        if host in catalogue.refused_hosts:
+            raise ConfigError(
+                "EVD-006", f"{host} est le DMP de production.", "Donner l'adresse de la plateforme de test."
+            )
     asked = [_TOKENS.get(step, step) for step in test.steps if step not in FEEDING]
     forbidden = [one for one in asked if not rights.allowed(account.dmp.mode, one)]  # type: ignore[arg-type]
     if forbidden:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,18 @@ from gateway.errors import ConfigError
 
 FORMAT = "kine-gateway/evidence/1"
 INDEX, PAGE, DIGESTS, JOURNAL = "index.json", "LISEZMOI.txt", "SHA256SUMS", "journal.jsonl"
-_ACTION = re.compile(rb'action="([^"]*)"')
 
 
 @dataclass(slots=True)
 class EvidenceFolder:
     """A new or empty folder, private to its owner, that is filled as the exchanges happen.
 
-    `step` is the step under way: what is recorded belongs to it. Called with frames, it writes them at once.
+    `name` says what a request is. `step` is the step under way: what is recorded belongs to it. Called with frames, it
+    writes them at once.
     """
 
     path: Path
-    transactions: Mapping[str, str]
+    name: Callable[[bytes], str]
     step: str = ""
     exchanges: list[dict[str, Any]] = field(default_factory=list)
     _digests: dict[str, str] = field(default_factory=dict)
@@ -45,7 +44,7 @@ class EvidenceFolder:
 
     def __call__(self, frames: Frames) -> None:
         """Write the frames of one exchange."""
-        name = self._transaction(frames.request)
+        name = self.name(frames.request)
         stem = f"frames/{len(self.exchanges) + 1:02}-{self.step}-{name}"
         self.exchanges.append(
             {
@@ -74,11 +73,6 @@ class EvidenceFolder:
         self.write(PAGE, page(index).encode())
         lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self._digests.items()))
         platform.write_atomic(self.path / DIGESTS, lines.encode())
-
-    def _transaction(self, request: bytes) -> str:
-        found = _ACTION.search(request.partition(b"\r\n\r\n")[0])
-        action = found[1].decode("latin-1") if found is not None else ""
-        return self.transactions.get(action, "HTTP")
 
 
 def page(index: dict[str, Any]) -> str:

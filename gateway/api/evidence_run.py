@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, cast
 
 from gateway.api.evidence_tests import ASKING
+from gateway.errors import GatewayError, InputError
 
 if TYPE_CHECKING:
     from gateway.api.dmp_results import DmpFiles, DmpListing, DmpTest
@@ -44,7 +45,7 @@ class Stage:
         started, steps = self._clock.now(), []
         going = True
         for step in self._plan.test.steps:
-            reason = self._step(step) if going else ""
+            reason = self._tried(step) if going else ""
             steps.append({"step": step, "ok": not reason if going else None, "reason": reason})
             going = going and not reason
         return {
@@ -61,6 +62,15 @@ class Stage:
     def journal(self) -> bytes:
         """The journal of the run, as `journal export` writes it."""
         return "".join(f"{line.rstrip()}\n" for line in self._gateway.journal.export()).encode()
+
+    def _tried(self, step: str) -> str:
+        """What the gateway itself refuses is a failed step too: what was kept so far is worth its index."""
+        try:
+            return self._step(step)
+        except InputError as fault:
+            return ", ".join(dict.fromkeys(one.code for one in fault.findings)) or fault.code
+        except GatewayError as fault:
+            return fault.code
 
     def _step(self, step: str) -> str:
         """Empty when it did what it should; otherwise why not, as a stable code."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from gateway.package.types import Change
 
 ASKING = ("existence", "find", "locate", "sets", "links", "retrieve")
 FEEDING = ("feed", "replace")
+_ACTION = re.compile(r'action="([^"]*)"')
 STEPS = frozenset({*ASKING, *FEEDING, *get_args(Change)})
 _ADVICE = "Les étapes permises sont dites en tête de config/evidence.toml."
 
@@ -32,11 +34,23 @@ class EvidenceTest:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every test by its code, the names of transactions by their SOAP action, the addresses never to be asked."""
+    """Every test by its code, the addresses never to be asked, and what a request is called.
+
+    By its SOAP action (`transactions`), else by the first pattern of `lines` that its start line matches.
+    """
 
     tests: dict[str, EvidenceTest]
     transactions: dict[str, str] = field(default_factory=dict)
+    lines: tuple[tuple[str, str], ...] = ()
     refused_hosts: frozenset[str] = frozenset()
+
+    def name(self, request: bytes) -> str:
+        """What a recorded request is: `TD2.1`, `ITI-67`; `HTTP` when nothing says so."""
+        head = request.partition(b"\r\n\r\n")[0].decode("latin-1")
+        action = _ACTION.search(head)
+        if action is not None and action[1] in self.transactions:
+            return self.transactions[action[1]]
+        return next((name for pattern, name in self.lines if re.match(pattern, head)), "HTTP")
 
     def find(self, code: str) -> EvidenceTest:
         """The test of that code. Raises ConfigError (EVD-003)."""
@@ -55,7 +69,8 @@ def load(shipped: str, own: Path | None) -> Catalogue:
         except (OSError, ValueError) as fault:
             raise ConfigError("EVD-009", f"Fichier de tests illisible : {own.name} ({fault}).", _ADVICE) from fault
     hosts = frozenset(table.get("refused", {}).get("hosts", ()))
-    return Catalogue(tests, table.get("transactions", {}), hosts)
+    lines = tuple((str(row["pattern"]), str(row["name"])) for row in table.get("fhir", ()))
+    return Catalogue(tests, table.get("transactions", {}), lines, hosts)
 
 
 def _tests(rows: Sequence[dict[str, Any]]) -> dict[str, EvidenceTest]:

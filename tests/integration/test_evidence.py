@@ -128,6 +128,23 @@ def test_a_failing_step_ends_the_run_and_is_told(practice: Practice, tmp_path: P
     assert b"RegistryError" in (run.folder / last["response"]["file"]).read_bytes()
 
 
+def test_the_fhir_door_too(practice: Practice, tmp_path: Path) -> None:
+    """What the door does not have is a failed step, and what was kept before it has its index."""
+    text = practice.config.read_text(encoding="utf-8")
+    door = f'mode = "direct"\ndoor = "fhir"\nfhir_url = "{practice.box.fhir_url}"'
+    practice.config.write_text(text.replace('mode = "direct"', door), encoding="utf-8")
+    with Gateway.open(practice.config) as gateway:
+        plan = gateway.evidence.plan("LIFE", submission=patient(), account=ACCOUNT)
+        run = gateway.evidence.run(plan, tmp_path / "life", by="Anne Essai")
+        assert run.ok, run.index["steps"]
+        seen = {one["transaction"] for one in run.index["exchanges"]}
+        assert seen == {"TD0.2-FHIR", "ITI-65", "ITI-67", "ITI-68", "PATCH"}
+        plan = gateway.evidence.plan("TD3.1-SETS", submission=patient(), account=ACCOUNT)
+        run = gateway.evidence.run(plan, tmp_path / "sets", by="Anne Essai")
+    assert [(one["ok"], one["reason"]) for one in run.index["steps"]][-1] == (False, "DMP-FHIR-DOOR")
+    assert (tmp_path / "sets" / "index.json").exists()
+
+
 def test_a_lost_answer_leaves_its_request(practice: Practice, tmp_path: Path) -> None:
     practice.box.faults.set("dmp", "drop_after_data", only="TD2.1")
     with Gateway.open(practice.config) as gateway:
