@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FAULTS = (("mssante", "refuse"), ("dmp", "busy"))
 """One transient refusal on each channel: the first mail and the first feed are tried twice."""
 
+PATIENTS = "@patient.mssante.fr"
+"""Mon espace santé gives no reading report."""
 RETRY = "delays = [0.5, 1, 2]\njitter = false\n"
 LIMIT_SECONDS = 60.0
 
@@ -80,6 +82,8 @@ def _play(root: Path) -> dict[str, Any]:
             sidecar = Sidecar(gateway)
             _drop(sidecar, cases)
             asyncio.run(_deliver(sidecar))
+            _answer(gateway, box)
+            sidecar.refresh()
             outcome = Outcome(gateway, sidecar, box, root)
             return outcome.as_dict()
 
@@ -108,6 +112,17 @@ async def _deliver(sidecar: Sidecar) -> None:
         stop.set()
 
 
+def _answer(gateway: Gateway, box: Sandbox) -> None:
+    """The doctors' software takes the mails in, and its reading reports come home."""
+    from gateway.sandbox.mail_answer import reading_report
+
+    accounts = {account.mailbox: account.id for account in gateway.settings.account}
+    for mail in box.mail.all_messages():
+        report = reading_report(mail.bytes, mail.rcpt)
+        if report is not None and not mail.rcpt.endswith(PATIENTS):
+            gateway.receipts.take_in(accounts[mail.envelope_from], report)
+
+
 @dataclass(slots=True)
 class Outcome:
     """What the demo did, checked against what the other side really received."""
@@ -125,11 +140,13 @@ class Outcome:
         verification = self.gateway.verify_journal()
         received = self._received()
         retried = [row for row in due if row["attempts"] > 1]
+        read = [row for row in due if row["receipt"] == "processed"]
         return {
             "ok": bool(due)
             and all(row["transport"] == "sent" for row in due)
             and received["mails"] + received["dmp_documents"] == len(due)
             and bool(retried)
+            and bool(read)
             and verification.ok
             and not any(desk.folder.rejected_files() for desk in self.sidecar.desks),
             "folder": str(self.root),

@@ -1,0 +1,49 @@
+"""What a doctor's software answers once it took a mail in: a reading report (RFC 8098, French profile)."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from email.utils import make_msgid
+
+BOUNDARY = "=_accuse-de-lecture"
+PROCESSED = "automatic-action/MDN-sent-automatically; processed"
+
+
+def reading_report(received: bytes, reader: str) -> bytes | None:
+    """The report of the reader's software on a mail that asked for one; None where none was asked.
+
+    Three parts, the whole original last, as the profile wants; the subject is that of the original.
+    """
+    mail = message_from_bytes(received, policy=policy.default)
+    asked = str(mail["Disposition-Notification-To"] or "")
+    if not asked:
+        return None
+    fields = (
+        "Reporting-UA: Logiciel de cabinet (bac a sable); 1",
+        f"Original-Recipient: rfc822;{reader}",
+        f"Final-Recipient: rfc822;{reader}",
+        f"Original-Message-ID: {mail['Message-ID']}",
+        f"Disposition: {PROCESSED}",
+    )
+    head = (
+        f"From: <{reader}>",
+        f"To: {asked}",
+        f"Subject: {mail['Subject']}",
+        f"Message-ID: {make_msgid(domain=reader.rpartition('@')[2])}",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/report; report-type=disposition-notification; boundary="{BOUNDARY}"',
+    )
+    parts = (
+        ("text/plain; charset=utf-8", b"Document pris en compte."),
+        ("message/disposition-notification", _lines(*fields)),
+        ("message/rfc822", received),
+    )
+    return _lines(*head, "") + b"".join(_part(kind, data) for kind, data in parts) + _lines(f"--{BOUNDARY}--")
+
+
+def _part(kind: str, data: bytes) -> bytes:
+    return _lines(f"--{BOUNDARY}", f"Content-Type: {kind}", "") + data + b"\r\n"
+
+
+def _lines(*lines: str) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode()
