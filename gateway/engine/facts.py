@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gateway import rules, terminology
 from gateway.engine import stored
 from gateway.records.clinical import Assessment, PrescriberInformation, ReorientationLetter, TreatmentSummary
+from gateway.records.submission import Submission
 from gateway.store.facts import Adverse, CareFacts, NewFacts, Referral
 from gateway.store.journal import code
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from gateway.findings import Finding
     from gateway.records.access import Proof
     from gateway.records.level1 import AnySubmission, Level1Metadata
-    from gateway.records.submission import Submission
     from gateway.store.base import Store
 
 
@@ -36,8 +36,8 @@ def of(submission: AnySubmission | Level1Metadata, findings: Iterable[Finding] =
             "episode_start": access.episode.start,
             "sessions_before": access.episode.sessions_already_done,
         }
-    structured = hasattr(submission.document, "reason")
-    values |= _clinical(submission, findings) if structured else {"structured": False}  # type: ignore[arg-type]
+    values["claimed"] = rules.claimed_mode(submission, findings)
+    values |= _clinical(submission) if isinstance(submission, Submission) else {"structured": False}
     episode = None if access is None else access.episode.id
     return NewFacts(episode, submission.author.rpps, CareFacts(**values))
 
@@ -48,13 +48,12 @@ def _proof(given: Proof | None) -> dict[str, Any]:
     return {"proof": given.type.value, "proof_date": given.date, "proof_sha256": given.sha256}
 
 
-def _clinical(submission: Submission, findings: Iterable[Finding]) -> dict[str, Any]:
+def _clinical(submission: Submission) -> dict[str, Any]:
     document = submission.document
     site = document.body_site
     coded = (problem.code for problem in document.problems if problem.code is not None)
     region = None if site is None else terminology.load().site(site.label).cda
     values: dict[str, Any] = {
-        "claimed": rules.claimed_mode(submission, findings),
         "motives": tuple(f"{one.system}:{one.code}" for one in coded),
         "region": None if region is None else region.code,
         "side": None if site is None or site.side is None else site.side.value,

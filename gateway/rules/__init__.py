@@ -47,7 +47,7 @@ def check(
 ) -> list[Finding]:
     """Every finding on a submission: identity, author, destinations, dates, content, measures, access.
 
-    A PDF has neither content nor measures to check, and what it says of the access is in itself.
+    A PDF has neither content nor measures to check; of its access, what its metadata declare.
 
     What stops comes from identity, destination or document only (DESIGN §1). Pure: `today` and `history` are given.
     """
@@ -57,6 +57,7 @@ def check(
             *check_patient(submission.patient, account.environment),
             *check_dates(submission, today),
             *check_destinations(submission, account, trust),
+            *check_access(submission, settings, history=history),
         ]
     return [
         *check_author(submission, account),

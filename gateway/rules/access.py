@@ -13,6 +13,7 @@ from dataclasses import replace
 from gateway.findings import Finding
 from gateway.records.access import AccessMode
 from gateway.records.history import EpisodeHistory
+from gateway.records.level1 import AnySubmission, Level1Metadata
 from gateway.records.submission import Submission
 from gateway.rules import experiment, other_modes, table
 from gateway.rules.case import Case, Rule
@@ -51,25 +52,32 @@ _RULES: dict[AccessMode, tuple[Rule, ...]] = {
 
 
 def check_access(
-    submission: Submission,
+    submission: AnySubmission,
     settings: RulesSettings,
     *,
     history: EpisodeHistory | None = None,
     departments: Departments | None = None,
 ) -> list[Finding]:
-    """Findings on the access mode, never errors, each with its sources. `departments` replaces the shipped table."""
+    """Findings on the access mode, never errors, each with its sources. `departments` replaces the shipped table.
+
+    Of a PDF what its metadata declare is checked; nothing where they declare no access.
+    """
+    if submission.access is None:
+        return []
     case = Case(submission, settings, departments or load(), history or EpisodeHistory())
     sources = table.load()
     found = [finding for rule in _RULES[submission.access.mode] for finding in rule(case)]
     return [replace(finding, source=sources.citation(finding.code, settings)) for finding in found]
 
 
-def claimed_mode(submission: Submission, findings: Iterable[Finding]) -> str:
-    """The access mode that the document may claim: the declared one, or `NOT_ESTABLISHED`.
+def claimed_mode(submission: Submission | Level1Metadata, findings: Iterable[Finding]) -> str | None:
+    """The access mode that the document may claim: the declared one, or `NOT_ESTABLISHED`; None where none is declared.
 
     A direct access whose conditions are not met is still carried, as not established: saying nothing would hide
     how the patient came, saying "direct access" would claim a right that was not there.
     """
+    if submission.access is None:
+        return None
     declared, annul = submission.access.mode, table.load().claims
     broken = declared in _DIRECT and any(finding.code in annul for finding in findings)
     return NOT_ESTABLISHED if broken else declared.value

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from gateway.findings import Finding, Severity
 from gateway.records.access import Access
-from gateway.records.clinical import TreatmentSummary
+from gateway.records.clinical import Clinical, TreatmentSummary
 from gateway.records.history import EpisodeHistory
-from gateway.records.submission import Submission
+from gateway.records.level1 import AnySubmission, PdfDocument
 from gateway.rules.departments import AccessFigures, Departments
 from gateway.settings import RulesSettings
 
@@ -19,15 +19,22 @@ from gateway.settings import RulesSettings
 class Case:
     """What one rule looks at: the submission, the day of its document, the figures and the past."""
 
-    submission: Submission
+    submission: AnySubmission
     settings: RulesSettings
     departments: Departments
     history: EpisodeHistory
 
     @property
     def access(self) -> Access:
-        """The declared access."""
+        """The declared access: nothing is checked where there is none."""
+        assert self.submission.access is not None
         return self.submission.access
+
+    @property
+    def clinical(self) -> Clinical | None:
+        """The document's content; None for a PDF, whose content is in itself."""
+        document = self.submission.document
+        return None if isinstance(document, PdfDocument) else document
 
     @property
     def day(self) -> dt.date:

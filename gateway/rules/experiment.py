@@ -95,7 +95,7 @@ def sessions(case: Case) -> Iterator[Finding]:
     elif case.sessions >= case.figures.session_notice:
         message = f"{case.sessions} séances sur {cap} sans diagnostic préalable."
         yield warning("ACC-013", path, message, advice)
-    plan = case.submission.document.plan
+    plan = case.clinical.plan if case.clinical is not None else None
     if plan and plan.sessions_planned and case.sessions + plan.sessions_planned > cap:
         message = f"Le plan de soins dépasse {cap} séances sans diagnostic préalable."
         yield info("ACC-015", "/document/plan/sessions_planned", message, advice)
@@ -105,13 +105,14 @@ def sessions(case: Case) -> Iterator[Finding]:
 def _no_improvement(case: Case, cap: int) -> Iterator[Finding]:
     """Row 14. An outcome that says nothing of an improvement counts as none."""
     document = case.submission.document
-    if case.sessions < cap or not case.settings.reorient_at_cap or document.reorientation is not None:
+    if (
+        case.sessions < cap
+        or not case.settings.reorient_at_cap
+        or not isinstance(document, TreatmentSummary | Assessment)
+    ):
         return
-    if isinstance(document, TreatmentSummary):
-        stuck = document.outcome in _NOT_BETTER
-    else:
-        stuck = isinstance(document, Assessment)
-    if stuck:
+    stuck = isinstance(document, Assessment) or document.outcome in _NOT_BETTER
+    if stuck and document.reorientation is None:
         message = f"{cap} séances sans amélioration constatée, et pas de réorientation."
         advice = "Orienter le patient vers son médecin traitant ou un autre médecin, et l'écrire dans le document."
         yield warning("ACC-016", "/document/reorientation", message, advice)
@@ -124,7 +125,7 @@ def episode(case: Case) -> Iterator[Finding]:
         message = f"Le document est daté de plus de {months} mois après le début de l'épisode."
         advice = "Ouvrir un nouvel épisode avec son propre début, ou corriger la date de début."
         yield warning("ACC-017", "/access/episode/start", message, advice)
-    region = case.submission.document.body_site
+    region = case.clinical.body_site if case.clinical is not None else None
     for past in case.history.previous_episodes:
         near = past.start <= start < add_months(past.start, months) and past.id != case.access.episode.id
         if near and region is not None and (past.region or "").casefold() == region.label.casefold():
@@ -166,7 +167,9 @@ def _proof_itself(case: Case, given: Proof) -> Iterator[Finding]:
 
 def to_declare(case: Case) -> Iterator[Finding]:
     """Row 15: reorientations and adverse events are declared to the ARS."""
-    document = case.submission.document
+    document = case.clinical
+    if document is None:
+        return
     if document.reorientation is not None:
         advice = "Déclarer la réorientation sur demarches-simplifiees.fr."
         yield info("ACC-024", "/document/reorientation", "Réorientation à déclarer à l'ARS.", advice)

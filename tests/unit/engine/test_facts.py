@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from gateway.engine import facts
+from gateway.engine import facts, stored
 from gateway.findings import warning
-from gateway.records.submission import Submission, parse
+from gateway.records.submission import Submission, canonical, parse
 from gateway.store.facts import Adverse, CareFacts, Referral
+from tests.unit.store import kit
 
 CASES = sorted((Path(__file__).parents[3] / "fixtures" / "cases").glob("*.json"))
 
@@ -96,3 +97,27 @@ def test_the_proof_of_a_prior_diagnosis_is_a_type_a_date_and_a_hash() -> None:
     assert (kept.proof, kept.proof_date, kept.proof_sha256) == ("cr_operatoire", parsed.access.proof.date, "ab" * 32)  # type: ignore[union-attr]
     assert "armoire" not in str(kept)
     assert "DUPONT" not in str(kept)
+
+
+def test_what_an_earlier_release_took_over_is_completed(tmp_path: Path) -> None:
+    parsed = submission("01_entorse_cheville_compte_rendu")
+    store = kit.open_store(tmp_path)
+    patient = stored.patient_key(parsed.patient)
+    about: dict[str, Any] = {
+        "submission": canonical(parsed),
+        "patient": patient,
+        "findings": ("ACC-014",),
+        "facts": None,
+    }
+    document = store.accept(kit.request("a", **about)).document_id
+    erased = store.accept(kit.request("b", kit.mail(), **about, document_type="other")).document_id
+    for delivery in store.document(erased).delivery_ids:
+        store.act(delivery, "cancel", by="Anne", reason="essai")
+    store.erase(erased, by="Anne")
+    assert facts.complete(store) == 1
+    [found] = store.facts()
+    assert found.document_id == document
+    assert found.care == facts.of(parsed, [warning("ACC-014", "", "", "")]).care
+    assert found.care.claimed == "non_etabli"  # by the codes of the findings that were kept
+    assert facts.complete(store) == 0
+    store.close()
