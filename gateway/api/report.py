@@ -67,6 +67,14 @@ class Reporting:
         now = self._machinery.clock.now().replace(microsecond=0)
         return indicators.render(view(found, now), now)
 
+    def protocols_pdf(self, rows: list[ProtocolRow], basis: Basis, period: Period | str) -> bytes:
+        """The protocols' table, PDF/A-1b. Raises RenderError."""
+        from gateway.audit.protocols import view
+        from gateway.render.pdf import indicators
+
+        now = self._machinery.clock.now().replace(microsecond=0)
+        return indicators.render(view(rows, basis, _period(period)), now, "protocols.typ")
+
     def protocols(
         self, period: Period | str, *, basis: Basis | None = None, suppress_below: int | None = None
     ) -> list[ProtocolRow]:

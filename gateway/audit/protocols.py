@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from gateway.audit import suppression
 from gateway.audit.episodes import CareDocument, Episode, group
 from gateway.audit.indicators import Basis, arrived, words
-from gateway.audit.tables import written
+from gateway.audit.tables import cell, title_of, written
 
 if TYPE_CHECKING:
-    from gateway.audit.ledger import Parcel
+    from gateway.audit.ledger import Mark, Parcel
     from gateway.audit.period import Period
 
+FORMAT = "kine-gateway/protocols/1"
 _DELEGANT = "delegant"
 
 
@@ -87,10 +88,42 @@ def as_dict(rows: Iterable[ProtocolRow]) -> list[dict[str, Any]]:
     return [{code: getattr(row, code) for code in _codes()} for row in rows]
 
 
-def as_csv(rows: Iterable[ProtocolRow]) -> str:
-    """UTF-8 behind a byte order mark, `;`."""
-    lines = (["" if row[code] is None else row[code] for code in _codes()] for row in as_dict(rows))
-    return written(_codes(), lines)
+def told(rows: Iterable[ProtocolRow], basis: Basis, period: Period) -> dict[str, Any]:
+    """The table with its period, checkpoint and definitions, JSON-ready."""
+    return {
+        "format": FORMAT,
+        "period": period.as_dict(),
+        "account": basis.account,
+        "checkpoint": basis.ledger.mark.as_dict(),
+        "rows": as_dict(rows),
+        "definitions": {one["code"]: one["definition"] for one in words()["protocol_column"]},
+        "findings": [one.as_dict() for one in basis.findings],
+    }
+
+
+def as_csv(rows: Iterable[ProtocolRow], mark: Mark) -> str:
+    """UTF-8 behind a byte order mark, `;`; each line ends with the checkpoint that it was computed at."""
+    at = [mark.size, " ".join(mark.roots)]
+    lines = (["" if row[code] is None else row[code] for code in _codes()] + at for row in as_dict(rows))
+    return written((*_codes(), "checkpoint_size", "checkpoint_root"), lines)
+
+
+def view(rows: Iterable[ProtocolRow], basis: Basis, period: Period) -> dict[str, Any]:
+    """What the PDF shows, JSON-ready."""
+    say, mark = words()["words"], basis.ledger.mark
+    columns = words()["protocol_column"]
+    note = say["checkpoint_note"].format(size=mark.size, root=mark.roots[0][:16], period=f"{period.name} --protocols")
+    wrong = [say["wrong"].format(n=len(basis.findings))] if basis.findings else []
+    return {
+        "title": f"{say['protocols_title']} · {period.name}",
+        "facts": [[say["period"], title_of(period)], [say["account"], basis.account or say["all_accounts"]]],
+        "columns": [one["label"] for one in columns],
+        "rows": [[cell(value) for value in row.values()] for row in as_dict(rows)],
+        "empty": say["nothing"],
+        "definitions": [[one["label"], one["definition"]] for one in columns],
+        "notes": wrong,
+        "footer": note,
+    }
 
 
 def headings() -> tuple[str, ...]:

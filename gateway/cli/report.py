@@ -66,7 +66,7 @@ def report(  # noqa: PLR0913, PLR0917 - one option for each file it can write
                 named = operator(by) if with_identity else None
                 _write(file, gateway.report.declarations_csv(kind, wanted, basis=basis, identified_by=named))
         if protocols:
-            _protocols(gateway, basis, wanted, suppress_below, csv, as_json)
+            _protocols(gateway, basis, wanted, suppress_below, (csv, pdf), as_json)
         else:
             _figures(gateway, gateway.report.figures(basis, wanted, suppress_below=suppress_below), csv, pdf, as_json)
     raise typer.Exit(ATTENTION if basis.findings else 0)
@@ -96,20 +96,25 @@ def _protocols(
     basis: Basis,
     period: Period,
     suppress_below: int | None,
-    csv: Path | None,
+    files: tuple[Path | None, Path | None],
     as_json: bool,
 ) -> None:
     from gateway.audit import protocols, tables
 
+    csv, pdf = files
+
     rows = gateway.report.protocols(period, basis=basis, suppress_below=suppress_below)
     if csv is not None:
-        _write(csv, protocols.as_csv(rows))
+        _write(csv, protocols.as_csv(rows, basis.ledger.mark))
+    if pdf is not None:
+        _write(pdf, gateway.report.protocols_pdf(rows, basis, period))
     if as_json:
-        print_json({"checkpoint": basis.ledger.mark.as_dict(), "rows": protocols.as_dict(rows)})
+        print_json(protocols.told(rows, basis, period))
         return
     cells = [[tables.cell(value) for value in row.values()] for row in protocols.as_dict(rows)]
     print_table(protocols.headings(), cells)
-    print(f"Point de contrôle : {basis.ledger.mark.size} enregistrements.")
+    print(protocols.view(rows, basis, period)["footer"])
+    print_findings(one.as_dict() for one in basis.findings)
 
 
 def _at(given: str | None) -> str | None:

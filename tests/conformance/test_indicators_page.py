@@ -11,10 +11,12 @@ from typing import Any
 import pypdf
 import pytest
 
-from gateway.audit.indicators import Coverage, Indicators, words
-from gateway.audit.ledger import Mark
+from gateway.audit import protocols
+from gateway.audit.indicators import Basis, Coverage, Indicators, words
+from gateway.audit.ledger import Ledger, Mark
 from gateway.audit.page import view
 from gateway.audit.period import parse
+from gateway.audit.protocols import ProtocolRow
 from gateway.findings import error
 from gateway.render.pdf.indicators import render
 
@@ -66,6 +68,19 @@ def test_one_page(name: str, preflight: Preflight) -> None:
     assert preflight(made) == []
     assert len(pypdf.PdfReader(io.BytesIO(made)).pages) == 1
     assert render(view(CASES[name], NOW), NOW) == made
+
+
+@pytest.mark.parametrize("number", [0, 8, 60])
+def test_the_protocols_table(number: int, preflight: Preflight) -> None:
+    counts = (12, None, None, 3, 1234, 0, 2, 40, 38)
+    rows = [ProtocolRow(f"LOMBALGIE-AIGUE-{n}", f"2026-Q{n % 4 + 1}", *counts) for n in range(number)]
+    basis = Basis(Ledger(Mark(("note",), 12, ("cd" * 32,))), (), (error("IND-003", "", ""),))
+    made = render(protocols.view(rows, basis, parse("2026")), NOW, "protocols.typ")
+    assert preflight(made) == []
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(made)).pages)
+    assert text.count("LOMBALGIE-AIGUE-") == number
+    assert ("Aucun épisode" in text) == (number == 0)
+    assert "cdcdcdcdcdcdcdcd" in text
 
 
 def test_the_page_says_what_it_was_computed_at() -> None:

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import typst
 
 
-def render(view: dict[str, Any], written: datetime) -> bytes:
-    """One page; same arguments, same bytes. `written` becomes the creation date of the file.
+def render(view: dict[str, Any], written: datetime, template: str = "indicators.typ") -> bytes:
+    """The six figures on one page, or the protocols' table (`protocols.typ`); same arguments, same bytes.
 
-    Raises RenderError (REN-031) when typst refuses.
+    `written` becomes the creation date of the file. Raises RenderError (REN-031) when typst refuses.
     """
     import typst
 
     text = json.dumps(dict(all_legible(view)), ensure_ascii=False)
     try:
         with COMPILING:
-            made = _compiler().compile(
+            made = _compiler(template).compile(
                 format="pdf", sys_inputs={"document": text}, pdf_standards="a-1b", timestamp=written, pdf_tags=True
             )
     except typst.TypstError as fault:
@@ -37,8 +37,8 @@ def render(view: dict[str, Any], written: datetime) -> bytes:
 
 
 @cache
-def _compiler() -> typst.Compiler:
+def _compiler(template: str) -> typst.Compiler:
     import typst
 
-    template = resources.data_path("mappings", "pdf", "indicators.typ")
-    return typst.Compiler(template, root=template.parent, ignore_system_fonts=True)
+    path = resources.data_path("mappings", "pdf", template)
+    return typst.Compiler(path, root=path.parent, ignore_system_fonts=True)

@@ -313,4 +313,10 @@ def test_the_protocols_table_by_quarter(own_year: Year) -> None:
     assert len(protocols.headings()) == len(rows[0])
     hidden = protocols.as_dict(protocols.table(basis(own_year.store), YEAR, 5))
     assert (hidden[0]["patients"], hidden[0]["sessions"]) == (None, None)
-    assert protocols.as_csv(protocols.table(basis(own_year.store), YEAR)).count("\r\n") == 3
+    found = basis(own_year.store)
+    text = protocols.as_csv(protocols.table(found, YEAR), found.ledger.mark)
+    assert text.count("\r\n") == 3
+    assert text.count(found.ledger.mark.roots[0]) == 2
+    told = protocols.told(protocols.table(found, YEAR), found, YEAR)
+    assert set(told["definitions"]) == set(told["rows"][0])
+    assert told["checkpoint"]["size"] == found.ledger.mark.size
