@@ -51,6 +51,7 @@ def test_no_address_can_hold_an_identity() -> None:
     allowed = {
         "document_id", "delivery_id", "name", "change", "account", "state", "receipt", "destination", "document",
         "since", "until", "attention", "after", "limit", "updated_since", "Idempotency-Key",
+        "episode", "missing", "period",
     }  # fmt: skip
     found = {one["name"] for _, _, operation in METHODS for one in operation.get("parameters", [])}
     assert found == allowed

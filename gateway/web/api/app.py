@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from gateway.web.api import contract, deliveries, dmp, documents, identity, journal, problems, service
+from gateway.web.api import contract, deliveries, dmp, documents, identity, journal, practice, problems, service
 from gateway.web.api.access import Desk
 from gateway.web.api.limits import RateLimit
 from gateway.web.api.replay import Replays
@@ -58,7 +58,7 @@ def _routed(middleware: list[Middleware]) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=_name,
     )
-    for part in (service, documents, deliveries, journal, identity, dmp):
+    for part in (service, documents, deliveries, journal, practice, identity, dmp):
         api.include_router(part.router)
     return api
 

@@ -192,6 +192,11 @@ _order("hold", "Keep it back until released", lambda c, one, o: c.gateway.hold(o
 _order("release", "Let a held delivery go", lambda c, one, o: c.gateway.release(one, by=o.by, reason=o.reason))
 _order("cancel", "Give it up for good", lambda c, one, o: c.gateway.cancel(one, by=o.by, reason=o.reason))
 _order(
+    "confirm_sent",
+    "A named person found out that what is in doubt did arrive",
+    lambda c, one, o: c.gateway.confirm_sent(one, by=o.by, reason=o.reason),
+)
+_order(
     "called",
     "The recipient was called: ends what a receipt, or its absence, asked",
     lambda c, one, o: c.gateway.receipts.called(one, by=o.by, reason=o.reason),

@@ -26,11 +26,13 @@ _BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
 Proof = Annotated[dict[str, Any], Field(description="As `kine-gateway journal prove` writes it.")]
 
 
-def _raw(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+def raw(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A request body that is no JSON, in OpenAPI."""
     return {"requestBody": {"required": True, "content": {kind: {"schema": schema}}}}
 
 
-def _expect(request: Request, kind: str) -> None:
+def expect(request: Request, kind: str) -> None:
+    """Raise RefusedError (415, WEB-415) for another media type."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
         raise RefusedError(415, "WEB-415", "Type de contenu non pris en charge.", f"Envoyer {kind}.")
 
@@ -45,7 +47,7 @@ def _expect(request: Request, kind: str) -> None:
 def journal_verification(caller: Auditor) -> JSONResponse:
     """An auditor who trusts nobody exports and verifies elsewhere, with a checkpoint of his own (docs/journal.md)."""
     found = caller.gateway.verify_journal()
-    _note(caller, "consulted", "journal-verification", size=found.size)
+    note(caller, "consulted", "journal-verification", size=found.size)
     return JSONResponse(found.as_dict())
 
 
@@ -58,7 +60,7 @@ def journal_verification(caller: Auditor) -> JSONResponse:
 )
 def journal_export(caller: Auditor) -> StreamingResponse:
     """`kine-gateway journal verify FILE` verifies it without this gateway."""
-    _note(caller, "exported", "journal")
+    note(caller, "exported", "journal")
     lines: Iterator[str] = caller.gateway.export_journal()
     return StreamingResponse(lines, media_type="application/jsonl")
 
@@ -74,7 +76,7 @@ def proof(caller: Anyone, delivery_id: DeliveryId) -> JSONResponse:
     """`kine-gateway journal verify-proof` checks it."""
     own_delivery(caller, delivery_id)
     made = caller.gateway.journal.prove(delivery_id)
-    _note(caller, "exported", "proof", delivery=delivery_id)
+    note(caller, "exported", "proof", delivery=delivery_id)
     return JSONResponse(made)
 
 
@@ -89,7 +91,7 @@ def disclosure(caller: Staff, document_id: DocumentId) -> JSONResponse:
     """For a patient who asks what was sent about him."""
     document_row(caller, document_id)
     made = caller.gateway.journal.disclose(document_id)
-    _note(caller, "exported", "disclosure", document=document_id)
+    note(caller, "exported", "disclosure", document=document_id)
     return JSONResponse(made)
 
 
@@ -98,12 +100,12 @@ def disclosure(caller: Staff, document_id: DocumentId) -> JSONResponse:
     tags=["journal"],
     response_model=FoundBytes,
     responses=errors(400, 415),
-    openapi_extra=_raw("application/octet-stream", _BYTES),
+    openapi_extra=raw("application/octet-stream", _BYTES),
     summary="Were these very bytes sent, to whom and when; attachments and archives are looked into",
 )
 async def journal_find(caller: Anyone, request: Request) -> JSONResponse:
     """Answered from the journal alone, so also after an erasure."""
-    _expect(request, "application/octet-stream")
+    expect(request, "application/octet-stream")
     data = await request.body()
     return JSONResponse({"found": await run_in_threadpool(_found, caller, data)})
 
@@ -118,7 +120,7 @@ def _is_own(caller: Caller, document: str) -> bool:
     return caller.own(caller.gateway.store.document(document).account)
 
 
-def _note(caller: Caller, event: Any, kind: str, **about: Any) -> None:
+def note(caller: Caller, event: Any, kind: str, **about: Any) -> None:
     """Reading a proof and exporting are journalled themselves."""
     caller.gateway.store.note_consulted(Consulted(event, caller.token.name, kind, account=caller.account, **about))
 
@@ -131,12 +133,12 @@ def _note(caller: Caller, event: Any, kind: str, **about: Any) -> None:
     tags=["receipts"],
     response_model=ReceivedAnswer,
     responses=errors(400, 415),
-    openapi_extra=_raw("message/rfc822", _MAIL),
+    openapi_extra=raw("message/rfc822", _MAIL),
     summary="Take in one mail of the account's mailbox, whatever it is; twice changes nothing",
 )
 async def receipt_take_in(caller: Vendor, request: Request) -> JSONResponse:
     """For programs that read the mailbox themselves; the gateway does it alone where IMAP is configured."""
-    _expect(request, "message/rfc822")
+    expect(request, "message/rfc822")
     raw = await request.body()
     account = caller.account_for(None)
     return JSONResponse((await run_in_threadpool(caller.gateway.receipts.take_in, account, raw)).as_dict())

@@ -12,8 +12,10 @@ from typing import Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from gateway import views
+from gateway.api.oppositions import OppositionView
 from gateway.api.withdrawals import WithdrawalLine
 from gateway.records.base import Flag, Instant, Line, MailAddress, Record
+from gateway.store.base import Pause
 from gateway.store.received import ReceivedLine
 from gateway.store.rows import Attempt, Note
 from gateway.store.states import Receipt, Transport
@@ -78,6 +80,8 @@ History: Any = create_model(
 )
 PlanShape = mirror(views.PlanLine, "PlanLine")
 Account = mirror(views.AccountState, "Account")
+PauseShape: Any = mirror(Pause, "Pause")
+Opposition: Any = mirror(OppositionView, "OppositionInForce")
 WithdrawalLineShape = mirror(WithdrawalLine, "WithdrawalLine")
 
 

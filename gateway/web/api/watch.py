@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("gateway.web")
 CARRYING = frozenset(
-    {"/documents", "/check", "/render", "/receipts", "/journal/find", "/dmp/test", "/dmp/search", "/dmp/sets"}
+    (
+        "/documents",
+        "/check",
+        "/render",
+        "/receipts",
+        "/journal/find",
+        "/obligations/reconcile",
+        "/dmp/test",
+        "/dmp/search",
+        "/dmp/sets",
+        "/dmp/retrieve",
+    )
 )
 """Operations whose body holds a document; the others take orders of a few lines."""
 

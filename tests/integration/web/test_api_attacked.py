@@ -34,7 +34,7 @@ ELSEWHERE = {"ANN-304", "ANN-400", "CFG-030", "CFG-013", "DMP-CONNECT"}
 """503 of a service that this practice has not, or that does not run: the answer is right."""
 
 
-@schemathesis.serializer("application/zip", "message/rfc822")
+@schemathesis.serializer("application/zip", "message/rfc822", "text/csv")
 def raw(_: Any, value: Any) -> bytes:
     """Whatever was generated, as bytes."""
     return value if isinstance(value, bytes) else str(value).encode()
