@@ -6,8 +6,10 @@ import io
 import json
 import uuid
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx2
 import jsonschema
 import pytest
 
@@ -233,3 +235,15 @@ def test_the_contract_is_valid_openapi_and_answers_keep_it(api: Api) -> None:
         }
     for name, answer in answers.items():
         jsonschema.validate(answer, {"$ref": f"#/components/schemas/{name}", "components": contract["components"]})
+
+
+def test_the_same_document_from_many_sides_at_once_is_one_document(api: Api) -> None:
+    value = fresh()
+    with api.served() as address, ThreadPoolExecutor(8) as pool:
+        headers = {"Authorization": f"Bearer {api.token(Role.VENDOR)}"}
+        posts = [
+            pool.submit(httpx2.post, f"{address}/documents", json=value, headers=headers, timeout=60) for _ in range(8)
+        ]
+        answers = [one.result() for one in posts]
+    assert sorted(one.status_code for one in answers) == [200] * 7 + [201]
+    assert len({one.json()["document_id"] for one in answers}) == 1
