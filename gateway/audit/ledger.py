@@ -201,7 +201,8 @@ def _asked(snapshot: Snapshot, at: str) -> dict[int, Signed]:
         kept = [one for several in signed(snapshot.notes, snapshot.verifier).values() for one in several]
         notes = [one.note for one in kept if str(one.checkpoint.size) == at]
     found = signed(notes, snapshot.verifier)
-    if not found:
+    # One checkpoint says nothing of the other shards: only a report names them together.
+    if not found or (len(snapshot.heads) > 1 and not at.startswith("{")):
         advice = "Donner la taille d'un point de contrôle conservé, son fichier, ou le JSON d'un rapport précédent."
         raise NotFoundError("IND-002", "Aucun point de contrôle de ce journal ne correspond.", advice)
     return {shard: several[-1] for shard, several in found.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.audit import suppression
 from gateway.audit.episodes import CareDocument, Episode, group
 from gateway.audit.indicators import Basis, arrived, words
-from gateway.audit.tables import cell, title_of, written
+from gateway.audit.tables import cell, computed_at, title_of, written
 
 if TYPE_CHECKING:
     from gateway.audit.ledger import Mark, Parcel
@@ -110,9 +110,9 @@ def as_csv(rows: Iterable[ProtocolRow], mark: Mark) -> str:
 
 def view(rows: Iterable[ProtocolRow], basis: Basis, period: Period) -> dict[str, Any]:
     """What the PDF shows, JSON-ready."""
-    say, mark = words()["words"], basis.ledger.mark
+    say = words()["words"]
     columns = words()["protocol_column"]
-    note = say["checkpoint_note"].format(size=mark.size, root=mark.roots[0][:16], period=f"{period.name} --protocols")
+    options = [f"--period {period.name}", "--protocols", *([f"--account {basis.account}"] if basis.account else [])]
     wrong = [say["wrong"].format(n=len(basis.findings))] if basis.findings else []
     return {
         "title": f"{say['protocols_title']} · {period.name}",
@@ -122,7 +122,7 @@ def view(rows: Iterable[ProtocolRow], basis: Basis, period: Period) -> dict[str,
         "empty": say["nothing"],
         "definitions": [[one["label"], one["definition"]] for one in columns],
         "notes": wrong,
-        "footer": note,
+        "footer": computed_at(basis.ledger.mark, options),
     }
 
 

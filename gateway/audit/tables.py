@@ -14,6 +14,7 @@ from gateway.audit.indicators import Cells, Coverage, Indicators, words
 from gateway.terminology import loader
 
 if TYPE_CHECKING:
+    from gateway.audit.ledger import Mark
     from gateway.audit.period import Period
 
 FORMAT = "kine-gateway/indicators/1"
@@ -151,9 +152,18 @@ def notes(found: Indicators, today: date) -> list[str]:
 
 def checkpoint_note(found: Indicators) -> str:
     """At what the figures were computed, and how to compute them again."""
-    root = found.mark.roots[0][:16] if found.mark.roots else ""
-    text = words()["words"]["checkpoint_note"]
-    return str(text.format(size=found.mark.size, root=root, period=found.period.name))
+    options = [f"--period {found.period.name}"]
+    options += [f"--account {found.account}"] if found.account else []
+    options += [f"--suppress-below {found.threshold}"] if found.threshold else []
+    return computed_at(found.mark, options)
+
+
+def computed_at(mark: Mark, options: Sequence[str]) -> str:
+    """The checkpoint, and the command that computes the same again. Several shards are named by a report's JSON."""
+    at = str(mark.size) if len(mark.notes) == 1 else words()["words"]["report_file"]
+    command = " ".join(["kine-gateway report", *options, f"--at {at}"])
+    root = mark.roots[0][:16] if mark.roots else ""
+    return str(words()["words"]["checkpoint_note"].format(size=mark.size, root=root, command=command))
 
 
 def as_csv(found: Indicators) -> str:

@@ -13,6 +13,7 @@ from gateway.audit import exports, ledger, tables
 from gateway.audit.exports import Form
 from gateway.audit.indicators import Basis, compute
 from gateway.audit.period import parse
+from gateway.errors import NotFoundError
 from gateway.store import journal
 from gateway.store.outbox import Outbox
 from tests.unit.audit.test_exports import FORMS, judge, verifier
@@ -70,3 +71,8 @@ def test_figures_and_the_same_again_later(store: Outbox) -> None:
     assert figures(store)["figures"] != told
     store.accept(replace(kit.request("later"), account="autre"))
     assert figures(store, json.dumps(before)) == before
+    for alone in (str(mark["size"]), mark["notes"][0]):  # one checkpoint says nothing of the other shards
+        with pytest.raises(NotFoundError):
+            figures(store, alone)
+    told_again = compute(Basis.of(ledger.read(store), store.facts()), PERIOD)
+    assert tables.checkpoint_note(told_again).endswith("--at RAPPORT.json")

@@ -245,6 +245,12 @@ def test_json_can_be_read_and_says_what_counts(year: Year) -> None:
     assert told["suppressed"] == []
 
 
+def test_the_command_that_repeats_it_is_told_whole(year: Year) -> None:
+    found = replace(figures(year.store, threshold=3), account="cabinet")
+    size = found.mark.size
+    assert tables.checkpoint_note(found).endswith(f"--period 2026 --account cabinet --suppress-below 3 --at {size}")
+
+
 def test_no_cell_is_a_formula() -> None:
     text = tables.written(("a",), [("=cmd",), ("-1",), ("+x",), ("@y",), ("ok",), (-3,)])
     assert [line[0] for line in csv.reader(io.StringIO(text[1:]))] == ["a", "'=cmd", "'-1", "'+x", "'@y", "ok", "-3"]
