@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from gateway.findings import Finding
 from gateway.identity.ins import check_patient
 from gateway.records.history import EpisodeHistory
 from gateway.records.level1 import AnySubmission, Level1
+from gateway.rules import table
 from gateway.rules.access import NOT_ESTABLISHED, check_access, claimed_mode
 from gateway.rules.calendar import check_dates
 from gateway.rules.completeness import check_completeness
@@ -51,20 +53,21 @@ def check(
 
     What stops comes from identity, destination or document only (DESIGN §1). Pure: `today` and `history` are given.
     """
-    if isinstance(submission, Level1):
-        return [
-            *check_author(submission, account),
-            *check_patient(submission.patient, account.environment),
-            *check_dates(submission, today),
-            *check_destinations(submission, account, trust),
-            *check_access(submission, settings, history=history),
-        ]
-    return [
+    found = [
         *check_author(submission, account),
         *check_patient(submission.patient, account.environment),
         *check_dates(submission, today),
         *check_destinations(submission, account, trust),
-        *check_completeness(submission),
-        *check_measures(submission, catalogue),
-        *check_access(submission, settings, history=history),
+    ]
+    if not isinstance(submission, Level1):
+        found += [*check_completeness(submission), *check_measures(submission, catalogue)]
+    return _cited([*found, *check_access(submission, settings, history=history)], settings)
+
+
+def _cited(found: list[Finding], settings: RulesSettings) -> list[Finding]:
+    """The same, those without a source of their own citing the rows of access that they speak of."""
+    rules = table.load()
+    return [
+        replace(one, source=rules.citation(one.code, settings)) if not one.source and rules.rows_of(one.code) else one
+        for one in found
     ]

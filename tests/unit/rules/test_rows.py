@@ -331,3 +331,14 @@ def test_row_31_a_changed_treatment(changed: bool, due: bool, trust: TrustList) 
         put(value, pointer, new)
     found = rules.check_access(sound(value), RulesSettings(), history=EpisodeHistory(plan_changed=changed))
     assert ("ACC-039" in {one.code for one in found}) is due
+
+
+def test_findings_of_other_families_cite_the_rows_they_speak_of(trust: TrustList) -> None:
+    value = put(put(assessment(), "/recipients", []), "/patient/dmp/exists", False)
+    submission = sound(value)
+    found = rules.check(
+        submission, account(), trust, terminology.load(), RulesSettings(), today=submission.document.date.date()
+    )
+    sources = {one.code: one.source for one in found}
+    assert sources["DST-NO-DMP"] == "ARS Nouvelle-Aquitaine, URPS MK Bretagne, ordremk.fr (règle 11)"
+    assert sources["DST-UNSAID"] == "accès direct, destinataires du bilan"  # its own
