@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -35,12 +36,12 @@ class SigningKeys:
     @property
     def subject(self) -> str:
         """Subject of the certificate as RFC 2253 writes it: the VIHF's Issuer."""
-        return self.certificate.subject.rfc4514_string()
+        return _subject(self.certificate)
 
     @property
     def base64_der(self) -> str:
         """The signer's certificate as XML signatures carry it."""
-        return base64.b64encode(self.certificate.public_bytes(serialization.Encoding.DER)).decode()
+        return _base64_der(self.certificate)
 
     def valid_at(self, moment: datetime) -> bool:
         """Whether the signer's certificate covers this instant."""
@@ -49,6 +50,16 @@ class SigningKeys:
     def sign(self, data: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
         """RSA PKCS#1 v1.5 signature, the only one that XML signature profiles of the DMP know."""
         return self.private_key.sign(data, padding.PKCS1v15(), algorithm)
+
+
+@lru_cache(maxsize=32)
+def _subject(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()
+
+
+@lru_cache(maxsize=32)
+def _base64_der(certificate: x509.Certificate) -> str:
+    return base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
 
 
 def signing_keys(settings: DmpSettings) -> SigningKeys:
