@@ -21,6 +21,7 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.findings import Finding, Severity, error, warning
 from gateway.settings import AccountSettings, Settings, TlsSettings
+from gateway.store import on_postgres, pg_doctor
 
 if TYPE_CHECKING:
     from gateway.package import certificates
@@ -45,7 +46,7 @@ def inspect_settings(settings: Settings) -> list[Finding]:
 def inspect_machine(settings: Settings) -> list[Finding]:
     """`inspect_settings`, then the store, the folders and the two servers of each account."""
     found = inspect_settings(settings)
-    found += _sqlite()
+    found += pg_doctor.inspect(settings.store.url) if on_postgres(settings) else _sqlite()
     for account in settings.account:
         if account.outbox is not None:
             found += _folder(account.id, account.outbox)
@@ -118,6 +119,8 @@ def _private(name: str, path: Path) -> Iterator[Finding]:
 
 
 def _store_place(settings: Settings) -> Iterator[Finding]:
+    if on_postgres(settings):
+        return
     path = Path(settings.store.url.removeprefix("sqlite:///"))
     if platform.is_network_filesystem(path):
         advice = "Choisir un disque de cette machine : les verrous d'un partage réseau ne protègent pas la base."

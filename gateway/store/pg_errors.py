@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,11 @@ _FULL = ("STO-007", "Le disque du serveur est plein.", "Libérez de la place : r
 _DAMAGED = ("STO-008", "La base est abîmée.", "Arrêtez la passerelle et restaurez une sauvegarde.")
 _GONE = ("STO-010", "Le serveur ne répond pas.", "Rien n'a été changé ; réessayez quand il sera revenu.")
 _UNSURE = ("STO-011", "Le serveur n'a pas confirmé.", "Recommencez la même demande : elle ne sera pas faite deux fois.")
-_REFUSED = ("STO-013", "Le serveur refuse l'accès.", "Vérifiez l'utilisateur, son mot de passe et ses droits.")
+_REFUSED = (
+    "STO-013",
+    "Le serveur refuse l'accès, ou n'est pas celui qui était attendu.",
+    "Vérifiez l'utilisateur, son mot de passe, ses droits, et le certificat du serveur (sslrootcert).",
+)
 
 _BY_STATE = {
     "40001": _BUSY,
@@ -31,6 +36,8 @@ _BY_STATE = {
     "42501": _REFUSED,
 }
 _BY_CLASS = {"08": _GONE, "28": _REFUSED}
+# A failed connection has no SQLSTATE, only words: those by which a server that is there says no, or TLS does.
+_REFUSAL = re.compile(r"authentication|pg_hba|certificate|SSL|does not exist|no password", re.IGNORECASE)
 
 
 @contextmanager
@@ -54,7 +61,7 @@ def translated(place: str, *, committing: bool = False) -> Iterator[None]:
 def _meaning(error: Exception, committing: bool) -> tuple[str, str, str]:
     state = getattr(error, "sqlstate", None)
     if state is None:  # libpq itself: no connection, or not any more
-        found = _GONE
+        found = _REFUSED if _REFUSAL.search(str(error)) else _GONE
     else:
         unknown = ("STO-005", f"Base inutilisable (SQLSTATE {state}).", "")
         found = _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or unknown
