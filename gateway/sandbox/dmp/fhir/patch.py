@@ -67,7 +67,7 @@ class Patch:
                 self._apply(latest, wanted)
         if problems:
             raise of_problems(problems)
-        return written(self._store, self._store.by_unique_id(held.unique_id)[0], base, whole=True)
+        return written(self._store, self._store.by_unique_id(held.unique_id)[0], base, whole=caller.direct)
 
     def _check(self, held: DmpDocument, wanted: _Wanted, caller: Caller) -> list[Problem]:
         problems = check_patient(self._store, Cx(held.matricule, held.oid, "NH"), self._unknown_patient)

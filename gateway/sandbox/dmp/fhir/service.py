@@ -189,9 +189,7 @@ class FhirService:
         body = _loads(http.body)
         held = self._target(steps, _parameters(query), caller)
         track.patient, track.subjects = held.matricule, (held.unique_id, held.entry_uuid)
-        self._patch.change(held, body, fhirpath=kind == _FHIR, caller=caller, base=base)
-        changed = self._store.by_unique_id(held.unique_id)[0].entry_uuid.removeprefix("urn:uuid:")
-        return _json(200, self._search.read(changed, caller, base))
+        return _json(200, self._patch.change(held, body, fhirpath=kind == _FHIR, caller=caller, base=base))
 
     def _target(self, steps: list[str], asked: Parameters, caller: Caller) -> DmpDocument:
         """The document that a PATCH is about: by identifier (conditional) or by id. Raises RefusedError."""
