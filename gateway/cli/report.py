@@ -58,6 +58,8 @@ def report(  # noqa: PLR0913, PLR0917 - one option for each file it can write
     """Calcule les six indicateurs de l'ARS depuis le journal ; le point de contrôle permet de les recalculer."""
     from gateway.audit.period import parse
 
+    if with_identity and reorientations is None and adverse_events is None:
+        raise typer.BadParameter("--with-identity complète --reorientations ou --adverse-events.")
     wanted, when = parse(period), _at(at)
     with open_gateway(config) as gateway:
         basis = gateway.report.basis(account, when, progress())

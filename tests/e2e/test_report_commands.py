@@ -107,6 +107,9 @@ def test_report_and_export(practice: Practice, tmp_path: Path) -> None:
     refused = gateway("report", "--period", "2025-15", config=config)
     assert refused.returncode == 65
     assert b"IND-001" in refused.stderr
+    assert gateway(*asked, "--with-identity", config=config).returncode == 2
+    unknown = gateway(*asked, "--account", "nobody", config=config)
+    assert b"IND-007" in unknown.stderr
 
 
 def export(practice: Practice, folder: Path, by: str) -> None:
