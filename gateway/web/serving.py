@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import ConfigError, GatewayError, StoreError
 
 if TYPE_CHECKING:
     import uvicorn
@@ -34,7 +34,10 @@ def listen(web: WebSettings) -> socket.socket:
 
 
 def server(app: ASGIApp, web: WebSettings) -> uvicorn.Server:
-    """A server without signal handlers and log of its own, that believes nothing of proxies; TLS as configured."""
+    """A server without signal handlers and log of its own, that believes nothing of proxies; TLS as configured.
+
+    Raises ConfigError (WEB-008): the certificate or its key cannot be used.
+    """
     import uvicorn
 
     class Quiet(uvicorn.Server):
@@ -54,6 +57,11 @@ def server(app: ASGIApp, web: WebSettings) -> uvicorn.Server:
         timeout_graceful_shutdown=30,
         limit_concurrency=200,
     )
+    try:
+        config.load()
+    except OSError as fault:  # ssl.SSLError is one
+        message = f"Certificat ou clé inutilisable : {web.cert_file}, {web.key_file}."
+        raise ConfigError("WEB-008", message, "Donner un certificat et sa clé en PEM, sans mot de passe.") from fault
     return Quiet(config)
 
 
@@ -63,20 +71,28 @@ async def run(
     """Serve until `stop` is set, then finish what is under way. `started` is told the port.
 
     With `deliver` what is accepted is sent here too, unless another program (`kine-gateway run`) does it already.
+    Raises ConfigError (WEB-006 to WEB-008), StoreError.
     """
     from gateway.web import webhooks
 
+    webhooks.check(gateway.settings)
+    one = server(app, gateway.settings.web)
+    work = [webhooks.run(gateway, stop), *([_deliver(gateway, stop)] if deliver else [])]
     with listen(gateway.settings.web) as door:
-        one = server(app, gateway.settings.web)
-        async with asyncio.TaskGroup() as group:
-            serving = group.create_task(one.serve([door]))
-            group.create_task(webhooks.run(gateway, stop))
-            if deliver:
-                group.create_task(_deliver(gateway, stop))
-            started(door.getsockname()[1])
-            await _first(stop, serving)
-            stop.set()
-            one.should_exit = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(one.serve([door]))
+                for part in work:
+                    group.create_task(part)
+                started(door.getsockname()[1])
+                await _first(stop, serving)
+                stop.set()
+                one.should_exit = True
+        except ExceptionGroup as faults:
+            ours = next((fault for fault in faults.exceptions if isinstance(fault, GatewayError)), None)
+            if ours is None:
+                raise
+            raise ours from None
 
 
 async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:

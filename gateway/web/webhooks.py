@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gateway.api import Gateway
     from gateway.clock import Clock, Randomness
     from gateway.engine.events import DeliveryEvent
-    from gateway.settings import WebhookSettings
+    from gateway.settings import Settings, WebhookSettings
     from gateway.store.base import Store
 
 _LOG = logging.getLogger("gateway.web")
@@ -150,8 +150,8 @@ class Receiver:
         """The receiver has it."""
         if self.failures:
             _LOG.info("webhook_recovered", extra={"account": self.settings.account, "failures": self.failures})
-        self.failures, self._pending = 0, None
         self._progress.put(self._name, message.cursor)
+        self.failures, self._pending = 0, None
 
     def failed(self, why: str) -> None:
         """It has not; said once, until it works again."""
@@ -163,6 +163,12 @@ class Receiver:
         """Seconds before the next try, between half of the delay and the whole."""
         delay = DELAYS[min(self.failures, len(DELAYS)) - 1]
         return delay * (0.5 + ids.uniform() / 2)
+
+
+def check(settings: Settings) -> None:
+    """Read every secret, before anything starts. Raises ConfigError (WEB-006), StoreError."""
+    for one in settings.web.webhook:
+        read_key(one.secret_file)
 
 
 async def run(gateway: Gateway, stop: asyncio.Event) -> None:
@@ -215,17 +221,15 @@ async def _tell(receiver: Receiver, client: httpx2.AsyncClient, clock: Clock) ->
             return None
         headers = receiver.headers(message, int(clock.now().timestamp()))
         answer = await client.post(receiver.settings.url, content=message.body, headers=headers)
-    except httpx2.HTTPError as fault:
-        receiver.failed(type(fault).__name__)
-        return False
+        if answer.is_success:
+            await asyncio.to_thread(receiver.taken, message)
+            return True
+        receiver.failed(f"HTTP {answer.status_code}")
     except GatewayError as fault:  # a busy database: it is asked again
         receiver.failed(fault.code)
-        return False
-    if not answer.is_success:
-        receiver.failed(f"HTTP {answer.status_code}")
-        return False
-    await asyncio.to_thread(receiver.taken, message)
-    return True
+    except (httpx2.HTTPError, OSError) as fault:  # nobody there, or a full disk: never a reason to stop delivering
+        receiver.failed(type(fault).__name__)
+    return False
 
 
 def _client(settings: WebhookSettings) -> httpx2.AsyncClient:

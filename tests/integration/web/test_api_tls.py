@@ -72,3 +72,11 @@ def test_a_port_that_is_taken_is_said_in_words(api: Api) -> None:
         taken = web.model_copy(update={"listen": f"127.0.0.1:{door.getsockname()[1]}"})
         with pytest.raises(ConfigError, match="WEB-007"):
             serving.listen(taken)
+
+
+def test_a_certificate_that_is_none_is_said_in_words(api: Api) -> None:
+    web = api.gateway.settings.web
+    assert web.cert_file is not None
+    web.cert_file.write_text("ceci n'est pas un certificat")
+    with pytest.raises(ConfigError, match="WEB-008"):
+        serving.server(api.app, web)

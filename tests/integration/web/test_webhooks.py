@@ -231,3 +231,36 @@ def _address(program: subprocess.Popen[str]) -> str:
         if found := re.search(r"API : (http://\S+)", line):
             return found[1]
     raise AssertionError(f"serve did not start: {program.wait()} {''.join(said)}")
+
+
+def test_serve_says_in_a_line_what_keeps_it_from_starting(api: Api, tmp_path: Path) -> None:
+    api.gateway.close()
+    (tmp_path / "webhook.key").write_text("trop court")
+    config = str(api.practice.config)
+    command = [str(Path(sys.executable).with_name("kine-gateway")), "serve", "--config", config]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 78
+    assert "[WEB-006]" in run.stderr
+    assert "Traceback" not in run.stderr, run.stderr
+
+
+def test_a_full_disk_beside_the_checkpoints_stops_no_delivery(
+    api: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = webhooks.Progress.put
+    full: list[int] = []
+
+    def once_full(self: webhooks.Progress, name: str, cursor: str) -> None:
+        if receiver.calls and not full:
+            full.append(1)
+            raise OSError(28, "No space left on device")
+        put(self, name, cursor)
+
+    monkeypatch.setattr(webhooks.Progress, "put", once_full)
+    with api.served() as address, api.client() as client:
+        wait_for(api.gateway.settings.webhooks_file.exists)
+        client.post("/documents", json=fresh())
+        wait_for(lambda: len(receiver.calls) >= 2)
+        assert httpx2.get(f"{address}/health").status_code == 200
+    assert full
+    assert len({headers["webhook-id"] for headers, _ in receiver.calls}) == 1
