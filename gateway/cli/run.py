@@ -47,9 +47,7 @@ def run(
         elif left:
             due = min((one.due_at for one in left if one.due_at is not None), default=None)
             when = f", le prochain le {due.astimezone():%d/%m à %H:%M}" if due else ""
-            say(
-                f"{len(left)} envoi(s) attendent un essai{when} : relancer alors, ou laisser tourner sans --once."
-            )
+            say(f"{len(left)} envoi(s) attendent un essai{when} : relancer alors, ou laisser tourner sans --once.")
 
 
 async def _run(sidecar: Sidecar, wait: float | None) -> None:

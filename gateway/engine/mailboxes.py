@@ -29,7 +29,6 @@ def open_mailbox(account: AccountSettings, wiring: Wiring) -> Mailbox | None:
 
 def self_copy(account: AccountSettings, wiring: Wiring) -> SelfCopy | None:
     """Where copies of this account's mails go, if they do."""
-    from gateway.channels.mssante.imap import Mailbox
     from gateway.channels.mssante.selfcopy import SelfCopy
 
     imap = account.imap

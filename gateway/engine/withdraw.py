@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.engine import evidence, remake
 from gateway.findings import Finding, Severity, error, warning
-from gateway.package.mail import retraction_reasons
 from gateway.package.change import change_package
+from gateway.package.mail import retraction_reasons
 from gateway.package.retraction import Letter, retraction
 from gateway.package.types import DmpContext, MailContext, Package, Part, context_to_json
 from gateway.store.base import URGENT, Blob, PlannedDelivery

@@ -75,7 +75,7 @@ class ImapSettings(Table):
 class DmpSettings(Table):
     """The DMP (or its sandbox). `profile` selects the signature algorithms (spec dmp §2.1).
 
-    `door`: SOAP is the DMP's only open one; FHIR (`fhir_url`) follows ANS drafts, over the same TLS, and is experimental.
+    `door`: SOAP is the only one open; FHIR (`fhir_url`) follows ANS drafts, over the same TLS, and is experimental.
     """
 
     url: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*)?$")] = Field(

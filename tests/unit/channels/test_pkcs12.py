@@ -48,9 +48,7 @@ def archive(files: Certificates, folder: Path, *, password: str = PASSWORD, writ
 def settle(files: Certificates, folder: Path, data: bytes, password: str) -> TlsSettings:
     (folder / "client.p12").write_bytes(data)
     (folder / "client.pass").write_text(password + "\r\n", encoding="utf-8", newline="")
-    return TlsSettings(
-        ca_file=files.ca, pkcs12_file=folder / "client.p12", pkcs12_password_file=folder / "client.pass"
-    )
+    return TlsSettings(ca_file=files.ca, pkcs12_file=folder / "client.p12", pkcs12_password_file=folder / "client.pass")
 
 
 def refusal(tls: TlsSettings, **when: datetime) -> str:
@@ -121,7 +119,7 @@ def test_certificates_without_a_key(files: Certificates, tmp_path: Path) -> None
 
 
 def test_a_weak_key(files: Certificates, tmp_path: Path) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cabinet")])
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
