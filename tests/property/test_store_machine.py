@@ -1,0 +1,56 @@
+"""Both stores driven through thousands of steps beside an independent model (store_machine.py).
+
+`KINE_EXAMPLES=500` runs five hundred histories on each store instead of a few dozen.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from gateway.clock import FrozenClock
+from gateway.store.outbox import Outbox
+from tests.property.store_machine import StoreMachine
+from tests.unit.store import kit
+from tests.unit.store.engines import Schemas, engine, postgres, pytest_generate_tests, schemas
+
+__all__ = ["engine", "postgres", "pytest_generate_tests", "schemas"]
+STEPS, SHORT = 50, {"sqlite": 40, "postgres": 8}
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+def machine_on(name: str, schemas: Schemas | None) -> Any:
+    """The machine on one engine, a new store for each history."""
+    folders: list[Path] = []
+
+    def opened(clock: FrozenClock, number: int) -> Outbox:
+        if number == 0:
+            folders.append(Path(tempfile.mkdtemp(prefix="kine-machine-")))
+        store = kit.open_store(folders[-1], clock, seed=str(number))
+        if schemas is None:
+            kit.sql(store, "PRAGMA synchronous = OFF")  # no power cut here
+        return store
+
+    def release() -> None:
+        if schemas is not None:
+            schemas.release()
+
+    space = {"open": staticmethod(opened), "release": staticmethod(release), "steps": 0}
+    return type(f"On{name.title()}", (StoreMachine,), space)
+
+
+def test_the_store_and_the_model_agree(engine: str, request: Any) -> None:
+    found = request.getfixturevalue("schemas") if engine == "postgres" else None
+    machine = machine_on(engine, found)
+    histories = int(os.environ.get("KINE_EXAMPLES", "0")) or SHORT[engine]
+    wanted = settings(
+        max_examples=histories, stateful_step_count=STEPS, deadline=None, suppress_health_check=QUIET, database=None
+    )
+    run_state_machine_as_test(machine, settings=wanted)
+    print(f"{machine.steps} steps on {engine}")
+    assert machine.steps >= 0.7 * histories * STEPS
