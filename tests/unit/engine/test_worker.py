@@ -327,14 +327,26 @@ async def test_a_start_takes_back_what_a_dead_worker_left(bench: Bench) -> None:
 @pytest.mark.engine("sqlite")  # the worker role is a lock of the machine
 async def test_one_worker_for_each_account(bench: Bench) -> None:
     bench.store.accept(kit.request())
-    with platform.exclusive_lock(Path(bench.store.lock_path("cabinet"))):
+    with platform.exclusive_lock(Path(bench.store.lock_path("cabinet") or "")):
         assert await bench.deliver() == 0  # the other account is still served
         with (
-            platform.exclusive_lock(Path(bench.store.lock_path("autre"))),
+            platform.exclusive_lock(Path(bench.store.lock_path("autre") or "")),
             pytest.raises(StoreError, match="LCK-001"),
         ):
             await bench.deliver()
     assert await bench.deliver() == 2
+
+
+@pytest.mark.engine("postgres")
+async def test_a_start_leaves_a_living_worker_what_it_holds(bench: Bench, clock: FrozenClock) -> None:
+    """Any number of workers share an account: only leases that ran out are taken over."""
+    assert bench.store.lock_path("cabinet") is None
+    bench.store.accept(kit.request())
+    bench.store.claim(kit.wanted(lease=60.0))
+    assert await bench.deliver() == 0
+    clock.advance(61)
+    assert await bench.deliver() == 2
+    assert [event.event for event in bench.events].count("recovered") == 2
 
 
 async def test_a_result_is_recorded_although_the_store_was_busy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
