@@ -26,7 +26,11 @@ def backup(folder: Path) -> Callable[[], None]:
         return copy_of_schema(settings.store.url)
     database = stores.database_path(settings)
     shutil.copy(database, folder / "backup.db")
-    return lambda: str(shutil.copy(folder / "backup.db", database)) and None
+
+    def put_back() -> None:
+        shutil.copy(folder / "backup.db", database)
+
+    return put_back
 
 
 def copy_of_schema(url: str) -> Callable[[], None]:
