@@ -72,6 +72,7 @@ LEFT_OUT = {
     "web.cert_file",
     "web.key_file",
     "web.tokens_file",
+    "web.webhook",
 }
 
 
