@@ -214,16 +214,10 @@ _ADDRESS = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class HealthSettings(Table):
-    """Where /healthz, /readyz and /metrics are served, in clear: on this machine only."""
+class _Served(Table):
+    """Something that listens."""
 
     listen: Annotated[str, StringConstraints(pattern=_ADDRESS)]
-
-    @model_validator(mode="after")
-    def _stays_here(self) -> Self:
-        if self.host not in _LOOPBACK:
-            raise ValueError("une adresse de ce poste est attendue (127.0.0.1)")
-        return self
 
     @property
     def host(self) -> str:
@@ -236,6 +230,16 @@ class HealthSettings(Table):
         return int(self.listen.rpartition(":")[2])
 
 
+class HealthSettings(_Served):
+    """Where /healthz, /readyz and /metrics are served, in clear: on this machine only."""
+
+    @model_validator(mode="after")
+    def _stays_here(self) -> Self:
+        if self.host not in _LOOPBACK:
+            raise ValueError("une adresse de ce poste est attendue (127.0.0.1)")
+        return self
+
+
 class AlertSettings(Table):
     """Program that is run, without shell, when a state changes that a person should know of (JSON on its input)."""
 
@@ -243,15 +247,13 @@ class AlertSettings(Table):
     timeout: float = Field(default=20.0, gt=0)
 
 
-class WebSettings(Table):
+class WebSettings(_Served):
     """Where the audit pages and the API are served. Without a certificate of its own, on this machine only.
 
     `base_url` is what the outside calls this place, where a proxy stands before it.
     """
 
-    listen: Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")] = (
-        "127.0.0.1:8787"
-    )
+    listen: Annotated[str, StringConstraints(pattern=_ADDRESS)] = "127.0.0.1:8787"
     tokens_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
@@ -264,16 +266,6 @@ class WebSettings(Table):
     def _others_need_tls(self) -> Self:
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file et key_file vont ensemble")
-        if self.cert_file is None and self.host not in {"127.0.0.1", "::1", "localhost"}:
+        if self.cert_file is None and self.host not in _LOOPBACK:
             raise ValueError("une autre adresse que celle de ce poste demande cert_file et key_file")
         return self
-
-    @property
-    def host(self) -> str:
-        """Address to listen on."""
-        return self.listen.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """Port to listen on; 0: any."""
-        return int(self.listen.rpartition(":")[2])
