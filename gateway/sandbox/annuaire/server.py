@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
-import socketserver
 import ssl
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,6 +13,7 @@ from gateway.sandbox.annuaire.fhir import outcome
 from gateway.sandbox.annuaire.service import KEY, AnnuaireService, Answer, Params, json_answer
 from gateway.sandbox.faults import AT_CONNECTION, Channel, Fault, FaultKind, Faults
 from gateway.sandbox.pki import Pki
+from gateway.sandbox.tls_server import TlsServer
 
 __all__ = ["API", "EXTRACTION", "KEY", "AnnuaireServer"]
 
@@ -97,67 +94,12 @@ def _wrong(fault: Fault) -> Answer:
     return json_answer(500, outcome("HAPI-1163: panne demandee au bac a sable", "exception"))
 
 
-class AnnuaireServer(ThreadingHTTPServer):
-    """Accepts connections; the TLS handshake of each runs in its own thread."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
+class AnnuaireServer(TlsServer):
+    """Both public services of the directory."""
 
     def __init__(self, host: str, port: int, service: AnnuaireService, faults: Faults, pki: Pki) -> None:
         self.service = service
-        self.faults = faults
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_cert_chain(pki.server.cert_path, pki.server.key_path)
-        self._open: set[socket.socket] = set()
-        self._thread: threading.Thread | None = None
-        super().__init__((host, port), _Handler)
-
-    def server_bind(self) -> None:
-        """Bind without the reverse name look-up of HTTPServer, which may take seconds."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
-
-    def start(self) -> None:
-        """Serve in a thread of its own."""
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="sandbox-annuaire", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop accepting and drop the open connections."""
-        self.shutdown()
-        self.server_close()
-        for connection in list(self._open):
-            self.abort(connection)
-        if self._thread is not None:
-            self._thread.join(5)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Handshake, then the requests of one connection."""
-        if self.faults.take(Channel.ANNUAIRE, AT_CONNECTION) is not None:
-            self.abort(request)
-            return
-        request.settimeout(10.0)
-        try:
-            secured = self._context.wrap_socket(request, server_side=True)
-        except OSError:  # ssl.SSLError is one
-            self.shutdown_request(request)
-            return
-        self._open.add(secured)
-        try:
-            super().process_request_thread(secured, client_address)
-        finally:
-            self._open.discard(secured)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 inherited
-        """A client that goes away is not worth a traceback on standard error."""
-        _log.debug("sandbox.annuaire.connection_lost", exc_info=True)
-
-    @staticmethod
-    def abort(connection: socket.socket) -> None:
-        """Close without a word."""
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            connection.close()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(pki.server.cert_path, pki.server.key_path)
+        super().__init__((host, port), _Handler, Channel.ANNUAIRE, context, faults)

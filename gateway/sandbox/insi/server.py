@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
-import socketserver
 import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from cryptography import x509
 
-from gateway.sandbox.faults import AT_CONNECTION, AT_GREETING, Channel, Faults
+from gateway.sandbox.faults import AT_GREETING, Channel, Faults
 from gateway.sandbox.insi.service import Answer, DropConnectionError, InsiService
 from gateway.sandbox.pki import Pki
+from gateway.sandbox.tls_server import TlsServer
 
 MAX_BODY = 64 * 1024
-_HANDSHAKE_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
@@ -86,65 +82,9 @@ class _Handler(BaseHTTPRequestHandler):
         _log.debug("sandbox.insi.http %s", format % args)
 
 
-class InsiServer(ThreadingHTTPServer):
-    """Accepts connections; the TLS handshake of each runs in its own thread."""
-
-    daemon_threads = True
-    block_on_close = False
+class InsiServer(TlsServer):
+    """The service's one address."""
 
     def __init__(self, host: str, port: int, service: InsiService, faults: Faults, pki: Pki) -> None:
         self.service = service
-        self.faults = faults
-        self._tls = _context(pki)
-        self._open: set[socket.socket] = set()
-        self._thread: threading.Thread | None = None
-        super().__init__((host, port), _Handler)
-
-    def server_bind(self) -> None:
-        """Bind without the reverse name look-up of HTTPServer, which may take seconds."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
-
-    def start(self) -> None:
-        """Serve in a thread of its own."""
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="sandbox-insi", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop accepting and drop the open connections."""
-        self.shutdown()
-        self.server_close()
-        for connection in list(self._open):
-            self.abort(connection)
-        if self._thread is not None:
-            self._thread.join(5)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Handshake, then the requests of one connection."""
-        if self.faults.take(Channel.INSI, AT_CONNECTION) is not None:
-            self.abort(request)
-            return
-        request.settimeout(_HANDSHAKE_SECONDS)
-        try:
-            secured = self._tls.wrap_socket(request, server_side=True)
-        except OSError as fault:  # ssl.SSLError is one
-            _log.info("sandbox.insi.tls_refused reason=%s", getattr(fault, "reason", type(fault).__name__))
-            self.shutdown_request(request)
-            return
-        self._open.add(secured)
-        try:
-            super().process_request_thread(secured, client_address)
-        finally:
-            self._open.discard(secured)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 inherited
-        """A client that goes away is not worth a traceback on standard error."""
-        _log.debug("sandbox.insi.connection_lost", exc_info=True)
-
-    @staticmethod
-    def abort(connection: socket.socket) -> None:
-        """Close without a word: no TLS close_notify, no HTTP answer."""
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            connection.close()
+        super().__init__((host, port), _Handler, Channel.INSI, _context(pki), faults)
