@@ -177,12 +177,13 @@ class Machinery:
             clock=self.clock,
             randomness=self.randomness,
             settings=self.settings,
-            subscribers=(log_event, self._tell, *self._alerts()),
+            subscribers=(log_event, self._tell),
         )
         worker.watch_sessions(SessionWatch(self.store, self.settings, self.token_source, self.clock))
         worker.read_mail(self.mail_room())
         return worker
 
+    @cached_property
     def _alerts(self) -> tuple[Subscriber, ...]:
         from gateway.engine.alerts import Alerts
 
@@ -217,7 +218,7 @@ class Machinery:
             loop.call_soon_threadsafe(worker.wake)
 
     def _tell(self, event: DeliveryEvent) -> None:
-        for subscriber in self._subscribers:
+        for subscriber in (*self._subscribers, *self._alerts):
             subscriber(event)
 
     def _channel(self, account_id: str, channel: str) -> Channel:

@@ -14,13 +14,15 @@ import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from gateway.engine.events import ALARMS
+
 if TYPE_CHECKING:
     from gateway.engine.events import DeliveryEvent
     from gateway.settings import AlertSettings
 
 _LOG = logging.getLogger("gateway.engine")
 STATES = frozenset({"dead", "in_doubt", "impossible", "waiting_for_session"})
-EVENTS = frozenset({"paused", "resumed", "session_wanted", "overdue", "breaker_opened", "breaker_closed"})
+EVENTS = ALARMS | {"resumed", "mailbox_back", "session_open", "breaker_opened", "breaker_closed"}
 _WAITING = 1000
 """Alerts that may wait for the program; beyond that the newest are dropped and counted in the log."""
 
@@ -31,7 +33,7 @@ class Alerts:
     def __init__(self, settings: AlertSettings) -> None:
         self._settings = settings
         self._queue: queue.Queue[DeliveryEvent] = queue.Queue(_WAITING)
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
         self._last: dict[tuple[str, str, str], str] = {}
 
     def __call__(self, event: DeliveryEvent) -> None:
@@ -43,8 +45,7 @@ class Alerts:
         except queue.Full:
             _LOG.error("alert_dropped", extra={"reason": event.event})
             return
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
+        if not self._thread.is_alive():
             self._thread.start()
 
     def _changed(self, event: DeliveryEvent) -> bool:
@@ -54,7 +55,7 @@ class Alerts:
                 self._last.pop((event.account, event.channel, event.delivery), None)
             return False
         place = (event.account, event.channel, event.delivery or event.host or "")
-        now = event.state or event.event
+        now = event.event if event.event in EVENTS else event.state
         if self._last.get(place) == now:
             return False
         self._last[place] = now
@@ -62,11 +63,7 @@ class Alerts:
 
     def _work(self) -> None:
         while True:
-            try:
-                event = self._queue.get(timeout=self._settings.timeout)
-            except queue.Empty:
-                return
-            self._run(event)
+            self._run(self._queue.get())
 
     def _run(self, event: DeliveryEvent) -> None:
         fields = {key: value for key, value in asdict(event).items() if value not in {None, "", 0}}

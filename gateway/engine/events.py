@@ -37,7 +37,7 @@ class DeliveryEvent:
     elapsed: float = 0.0
 
 
-_ALARMS = frozenset(
+ALARMS = frozenset(
     {
         "paused",
         "session_wanted",
@@ -46,9 +46,10 @@ _ALARMS = frozenset(
         "mailbox_misconfigured",
         "mailbox_session_needed",
         "obligation_late",
+        "receipt_overdue",
     }
 )
-"""Events without a delivery that somebody should look at."""
+"""Events that somebody should look at, whatever the state of a delivery."""
 
 Subscriber = Callable[[DeliveryEvent], None]
 
@@ -70,6 +71,6 @@ class Publisher:
 
 def log_event(event: DeliveryEvent) -> None:
     """Write an event to the standard log `gateway.engine`, its fields as extras."""
-    level = logging.WARNING if event.state in {"dead", "in_doubt"} or event.event in _ALARMS else logging.INFO
+    level = logging.WARNING if event.state in {"dead", "in_doubt"} or event.event in ALARMS else logging.INFO
     fields = {key: value for key, value in asdict(event).items() if value and key not in {"at", "event"}}
     _LOG.log(level, "delivery_%s", event.event, extra=fields)

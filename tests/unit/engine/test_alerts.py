@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.engine.alerts import Alerts
+from gateway.engine.alerts import EVENTS, Alerts
 from gateway.engine.events import DeliveryEvent
 from gateway.settings import AlertSettings
 
@@ -51,3 +51,17 @@ def test_a_program_that_fails_is_logged_only(command: tuple[str, ...], caplog: p
     while not caplog.records and time.monotonic() < deadline:
         time.sleep(0.02)
     assert [record.getMessage() for record in caplog.records] == ["alert_not_told"]
+
+
+def test_a_receipt_that_did_not_come_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "told"
+    alerts = Alerts(AlertSettings(command=(sys.executable, "-c", KEEP, str(file)), timeout=5))
+    alerts(replace(DOUBT, event="receipt_overdue", state="sent"))
+    assert [one["event"] for one in told(file, 1)] == ["receipt_overdue"]
+
+
+def test_every_event_that_is_told_of_is_one_that_something_tells() -> None:
+    folder = Path(__file__).resolve().parents[3] / "gateway"
+    others = [path for path in folder.rglob("*.py") if path.name not in {"alerts.py", "events.py"}]
+    code = "".join(path.read_text(encoding="utf-8") for path in others)
+    assert {event for event in EVENTS if f'"{event}"' not in code} == set()
