@@ -33,8 +33,8 @@ class Alerts:
     def __init__(self, settings: AlertSettings) -> None:
         self._settings = settings
         self._queue: queue.Queue[DeliveryEvent] = queue.Queue(_WAITING)
-        self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
         self._last: dict[tuple[str, str, str], str] = {}
+        threading.Thread(target=self._work, name="alerts", daemon=True).start()
 
     def __call__(self, event: DeliveryEvent) -> None:
         """Queue the event when it is a change that matters."""
@@ -44,9 +44,6 @@ class Alerts:
             self._queue.put_nowait(event)
         except queue.Full:
             _LOG.error("alert_dropped", extra={"reason": event.event})
-            return
-        if not self._thread.is_alive():
-            self._thread.start()
 
     def _changed(self, event: DeliveryEvent) -> bool:
         """Whether this was not the case before: the same doubt found again, the same pause set twice, say nothing."""
