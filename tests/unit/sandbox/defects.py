@@ -166,10 +166,6 @@ def add_link(kind: str, source: str, target: str, *, original: bool = False) -> 
     return change
 
 
-def both_times(name: str, text: str) -> Callable[[E], None]:
-    return words(value(DOC, name), text)
-
-
 def _add_folder(root: E) -> None:
     listed = find(root, "//rim:RegistryObjectList")
     b._add(listed, "RegistryPackage", id="Folder01")
@@ -832,11 +828,6 @@ def _inline(root: E) -> None:
 
 def header(number: int, name: str, text: str) -> Callable[[list[Any]], None]:
     return lambda parts: parts[number][0].__setitem__(name, text)
-
-
-def _soap11(root: E) -> E:
-    text = etree.tostring(root).replace(b.ENV.encode(), b"http://schemas.xmlsoap.org/soap/envelope/")
-    return etree.fromstring(text)
 
 
 ENVELOPE = [

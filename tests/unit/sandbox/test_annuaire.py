@@ -17,7 +17,7 @@ from fhir.resources.R4B.operationoutcome import OperationOutcome
 from gateway.clock import FrozenClock, SeededRandomness
 from gateway.sandbox.annuaire import KEY, AnnuaireService
 from gateway.sandbox.annuaire.people import BY_CASE, CROWD, Professional, crowd
-from gateway.sandbox.annuaire.service import COLUMNS
+from gateway.sandbox.annuaire.service import COLUMNS, Answer
 
 BASE = "https://localhost:20444/fhir/v2"
 NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
@@ -52,20 +52,30 @@ def everybody() -> Iterator[Professional]:
 
 
 @pytest.mark.parametrize(
-    ("path", "params"),
+    ("path", "params", "kinds"),
     [
-        ("Practitioner", [("name", "test"), REVINCLUDE, ("_count", "200")]),
-        ("Practitioner", [("active", "false")]),
-        ("PractitionerRole", [("_include", "*"), ("active", "true"), ("_count", "200")]),
-        ("Organization", [("address-city", "brest"), ("_revinclude", "PractitionerRole:organization")]),
-        ("Practitioner", [("identifier", "00000000000")]),
+        ("Practitioner", [("name", "test"), REVINCLUDE, ("_count", "200")], {"Practitioner", "PractitionerRole"}),
+        ("Practitioner", [("active", "false")], {"Practitioner"}),
+        (
+            "PractitionerRole",
+            [("_include", "*"), ("active", "true"), ("_count", "200")],
+            {"PractitionerRole", "Practitioner", "Organization"},
+        ),
+        (
+            "Organization",
+            [("address-city", "brest"), ("_revinclude", "PractitionerRole:organization")],
+            {"Organization", "PractitionerRole"},
+        ),
+        ("Practitioner", [("identifier", "00000000000")], set()),
     ],
 )
-def test_searches_answer_valid_fhir(desk: Desk, path: str, params: Params) -> None:
+def test_searches_answer_valid_fhir(desk: Desk, path: str, params: Params, kinds: set[str]) -> None:
     """R4B's models: what these resources hold is the same in R4."""
     bundle = desk.get(path, *params)
     assert Bundle.model_validate(bundle).type == "searchset"
-    for entry in bundle.get("entry", []):
+    entries = bundle.get("entry", [])
+    assert {entry["resource"]["resourceType"] for entry in entries} == kinds
+    for entry in entries:
         kind = entry["resource"]["resourceType"]
         assert entry["fullUrl"] == f"{BASE}/{kind}/{entry['resource']['id']}"
         assert entry["search"]["mode"] == ("match" if kind == path else "include")
@@ -146,18 +156,25 @@ def test_an_inactive_professional_shows_no_more_than_who_it_was(desk: Desk) -> N
     assert set(entry["resource"]) == {"resourceType", "id", "meta", "language", "identifier", "active"}
 
 
+def daily_lines(answer: Answer) -> list[str]:
+    """The name of the file inside the daily archive, then its lines."""
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        [name] = archive.namelist()
+        return [name, *archive.read(name).decode("utf-8").split("\n")]
+
+
 def test_nobody_is_red_listed_in_what_is_published(desk: Desk) -> None:
-    everything = json.dumps(desk.get("Practitioner", ("_count", "200"), REVINCLUDE))
-    everything += desk.service.extraction().body.decode("latin-1")
-    assert "rouge-test@" not in everything
+    searched = json.dumps(desk.get("Practitioner", ("_count", "200"), REVINCLUDE))
+    _, *lines = daily_lines(desk.service.extraction())
+    for published in (searched, "\n".join(lines)):
+        assert "unique-test@" in published
+        assert "rouge-test@" not in published
 
 
 def test_the_daily_file_has_the_real_shape(desk: Desk) -> None:
     answer = desk.service.extraction()
     assert dict(answer.headers)["Content-Disposition"].endswith("Extraction_Correspondance_MSSante_202611221300.zip")
-    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
-        [name] = archive.namelist()
-        lines = archive.read(name).decode("utf-8").split("\n")
+    name, *lines = daily_lines(answer)
     assert name == "Extraction_Correspondance_MSSante_202611221300.txt"  # French legal time
     assert lines[-1] == ""
     assert [len(line.split("|")) for line in lines[:-1]] == [31] * (len(lines) - 1)

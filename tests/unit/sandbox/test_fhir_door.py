@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -379,8 +378,7 @@ def test_what_is_deleted_is_no_longer_read(call: Caller) -> None:
     assert call.patch(name, [{"op": "replace", "path": "/status", "value": "current"}])[0] == 422
 
 
-def test_a_signature_certificate_opens_nothing(call: Caller, tmp_path: Path) -> None:
-    del tmp_path
+def test_a_signature_certificate_opens_nothing(call: Caller) -> None:
     pair = call.box.issue_client("signer", kind="sign", structure_id="499700001011001")
     peer = x509.load_pem_x509_certificate(pair.cert_path.read_bytes())
     assert call.find(peer=peer)[0] == 403

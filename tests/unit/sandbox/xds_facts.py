@@ -136,7 +136,7 @@ def _recipients(name: str, *texts: str, sound: bool = False) -> Fact:
 
 
 def _long(name: str, path: str, length: int, sound: bool = False) -> Fact:
-    """A value of so many characters: in `comments` of the slot's own kind, an extra slot with a URN as its name."""
+    """A value of so many characters, in an extra slot with a URN as its name."""
     return Fact(f"SlotLength: {name}", sound, _slot(path, "urn:example:note", "x" * length))
 
 
