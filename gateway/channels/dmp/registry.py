@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.channels.dmp import classify
 from gateway.channels.dmp.entries import Entry, Found
+from gateway.channels.dmp.retrieval import same_bytes
 from gateway.channels.outcome import Outcome, Verdict
 from gateway.package.query import APPROVED
 from gateway.package.types import DmpContext, DmpIdentity
@@ -59,15 +59,9 @@ def evidence(
         return Outcome(Verdict.TRANSIENT, "DMP-NOT-THERE", host=host)
     if any(entry.unique_id not in {None, context.document_id} for entry in entries):
         return Outcome(Verdict.IN_DOUBT, "DMP-UNREADABLE", "autre document que celui demandé", host=host)
-    other = next((entry for entry in entries if not _same(entry, content)), None)
+    other = next((entry for entry in entries if not same_bytes(entry, content)), None)
     if other is not None:
         return Outcome(Verdict.PERMANENT, "DMP-OTHER-HASH", reference=other.entry_uuid, host=host)
     current = [entry for entry in entries if entry.status in {None, APPROVED}]
     reason = "DMP-FOUND" if current else "DMP-FOUND-CHANGED"
     return Outcome(Verdict.ACCEPTED, reason, reference=(current or entries)[0].entry_uuid, host=host)
-
-
-def _same(entry: Entry, content: bytes) -> bool:
-    """Nothing of what the entry tells speaks against these bytes. XDS fixes SHA-1 (ITI TF-3 §4.2.3.2.10)."""
-    own = hashlib.sha1(content, usedforsecurity=False).hexdigest()
-    return entry.hash in {None, own} and entry.size in {None, len(content)}
