@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.channels.dmp import registry
 from gateway.channels.outcome import Outcome, Verdict
 from gateway.package import metadata_update, xds
 from gateway.package.metadata_update import APPROVED, ARCHIVED, DELETED, DEPRECATED, LABELS
@@ -28,6 +29,22 @@ class State:
 
     entry: Entry | None
     status: str | None = None
+
+
+def unclear(found: Listing[Entry], context: DmpUpdateContext, host: str) -> Outcome | None:
+    """TRANSIENT where an answer does not say what the document is: another one's, or cut short before it."""
+    if any(one.unique_id not in {None, context.document_id} for one in found.items):
+        return Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text="autre document que celui demandé", host=host)
+    if not found.items and not found.complete:
+        return Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text="réponse incomplète", host=host)
+    return None
+
+
+def resolved(state: State | Outcome, context: DmpUpdateContext, host: str) -> Outcome:
+    """Was it changed? ACCEPTED: it is as wanted; TRANSIENT: it is not, and may be asked again; else IN_DOUBT."""
+    if isinstance(state, Outcome):
+        return registry.still_in_doubt(state)
+    return settled(state, context, host) or Outcome(Verdict.TRANSIENT, "DMP-UPD-NOT-DONE", host=host)
 
 
 def settled(state: State, context: DmpUpdateContext, host: str) -> Outcome | None:

@@ -151,25 +151,19 @@ class FhirDoor:
     async def _resolve_change(self, context: DmpUpdateContext) -> Outcome:
         if self._human:
             return Outcome(Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN", reference=context.known_entry, host=self._host)
-        state = await self._state(context)
-        if isinstance(state, Outcome):
-            return registry.still_in_doubt(state)
-        not_done = Outcome(Verdict.TRANSIENT, "DMP-UPD-NOT-DONE", host=self._host)
-        return changing.settled(state, context, self._host) or not_done
+        return changing.resolved(await self._state(context), context, self._host)
 
     async def _state(self, context: DmpUpdateContext) -> State | Outcome:
         found = await self._reader.documents(context, [context.document_id])
         if isinstance(found, Outcome):
             return found
-        if any(one.unique_id != context.document_id for one in found.items):
-            return self._unclear("autre document que celui demandé")
+        unclear = changing.unclear(found, context, self._host)
+        if unclear is not None:
+            return unclear
         if not found.items:
-            return State(None) if found.complete else self._unclear("réponse incomplète")
+            return State(None)
         entry = changing.current(found)
         return State(entry, entry.status)
-
-    def _unclear(self, text: str) -> Outcome:
-        return Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text=text, host=self._host)
 
 
 def _feed_context(package: Package) -> DmpContext:

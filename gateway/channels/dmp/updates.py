@@ -6,8 +6,8 @@ be repeated without harm, and an answer that got lost is settled by the same que
 
 from __future__ import annotations
 
-from gateway.channels.dmp import answers, classify, registry, rights
-from gateway.channels.dmp.changing import State, current, refused, settled
+from gateway.channels.dmp import answers, changing, classify, rights
+from gateway.channels.dmp.changing import State
 from gateway.channels.dmp.entries import Entry
 from gateway.channels.dmp.link import DmpLink, Envelope, Ready
 from gateway.channels.dmp.reader import DmpReader, Listing
@@ -40,7 +40,8 @@ class Updates:
 
     def _plan(self, package: Package, context: DmpUpdateContext, state: State) -> bytes | Outcome:
         """The request that is left to make, or why there is none."""
-        ended = settled(state, context, self._host) or refused(state, context, self._link.settings, self._host)
+        ended = changing.settled(state, context, self._host)
+        ended = ended or changing.refused(state, context, self._link.settings, self._host)
         if ended is not None:
             return ended
         try:
@@ -59,14 +60,11 @@ class Updates:
         return payload if isinstance(payload, Outcome) else self._read(payload, context)
 
     async def resolve(self, package: Package) -> Outcome:
-        """Was it changed? ACCEPTED: it is as wanted; TRANSIENT: it is not, and may be asked again; else IN_DOUBT."""
+        """Was it changed? See `changing.resolved`; with `in_doubt = "human"` the doubt stays."""
         context = _context(package)
         if self._link.settings.in_doubt == "human":
             return Outcome(Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN", reference=context.submission_set_id, host=self._host)
-        state = await self._state(context)
-        if isinstance(state, Outcome):
-            return registry.still_in_doubt(state)
-        return settled(state, context, self._host) or Outcome(Verdict.TRANSIENT, "DMP-UPD-NOT-DONE", host=self._host)
+        return changing.resolved(await self._state(context), context, self._host)
 
     # ------------------------------------------------------------------------------------------------ the state
 
@@ -74,15 +72,13 @@ class Updates:
         found = await self._reader.documents(context, [context.document_id])
         if isinstance(found, Outcome):
             return found
+        unclear = changing.unclear(found, context, self._host)
+        if unclear is not None:
+            return unclear
         if not found.items:
-            incomplete = Outcome(Verdict.TRANSIENT, "DMP-UNREADABLE", text="réponse incomplète", host=self._host)
-            return State(None) if found.complete else incomplete
-        if any(one.unique_id not in {None, context.document_id} for one in found.items):
-            return Outcome(
-                Verdict.TRANSIENT, "DMP-UNREADABLE", text="autre document que celui demandé", host=self._host
-            )
+            return State(None)
         if context.mode == "direct":
-            entry = current(found)
+            entry = changing.current(found)
             return State(entry, entry.status)
         return await self._by_references(context, found)
 
