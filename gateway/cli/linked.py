@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import ByOption, ConfigOption, JsonOption, ReasonOption, open_gateway, operator
+from gateway.cli.common import (
+    ByOption,
+    ConfigOption,
+    DeliveryArgument,
+    JsonOption,
+    ReasonOption,
+    open_gateway,
+    operator,
+)
 from gateway.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -16,7 +24,6 @@ if TYPE_CHECKING:
     from gateway.engine.withdraw import Plan
     from gateway.findings import Finding
 
-IdArgument = Annotated[str, typer.Argument(metavar="ENVOI", help="Identifiant de l'envoi (queue list).")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Montrer ce qui serait fait, sans rien faire.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Ne pas demander de confirmation.")]
 REFUSED = 1
@@ -32,7 +39,7 @@ def register(queue: typer.Typer, app: typer.Typer) -> None:
 
 
 def readdress(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     to: Annotated[str, typer.Option("--to", help="Autre adresse MSSanté du même professionnel.")],
     reason: ReasonOption,
     name: Annotated[
@@ -50,7 +57,7 @@ def readdress(
 
 
 def reprepare(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: ReasonOption,
     by: ByOption = None,
     dry_run: DryRunOption = False,
@@ -92,7 +99,7 @@ def _findings(found: tuple[Finding, ...]) -> None:
 
 
 def print_(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     out: Annotated[Path, typer.Option("--out", help="Fichier PDF à écrire.")],
     force: Annotated[bool, typer.Option("--force", help="Écraser un fichier existant.")] = False,
     config: ConfigOption = None,

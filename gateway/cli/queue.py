@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gateway.cli import linked
-from gateway.cli.common import ByOption, ConfigOption, JsonOption, ReasonOption, open_gateway, operator
+from gateway.cli.common import (
+    ByOption,
+    ConfigOption,
+    DeliveryArgument,
+    JsonOption,
+    ReasonOption,
+    open_gateway,
+    operator,
+)
 from gateway.cli.output import print_json, print_table, say
 from gateway.cli.queue_receipts import show_received
 
@@ -16,7 +24,6 @@ if TYPE_CHECKING:
     from gateway.views import DeliveryView
 
 app = typer.Typer(help="Voir et piloter les envois.", no_args_is_help=True)
-IdArgument = Annotated[str, typer.Argument(metavar="ENVOI", help="Identifiant de l'envoi (queue list).")]
 Means = Literal["main_propre", "courrier", "telephone", "sip", "autre"]
 AtOption = Annotated[
     datetime | None,
@@ -44,7 +51,7 @@ def list_(
 
 @app.command("show")
 def show(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     config: ConfigOption = None,
     as_json: JsonOption = False,
     with_trace: Annotated[bool, typer.Option("--trace", help="Montrer aussi chaque échange avec le serveur.")] = False,
@@ -91,7 +98,7 @@ def show(
 
 @app.command("retry")
 def retry(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: ReasonOption,
     by: ByOption = None,
     config: ConfigOption = None,
@@ -104,7 +111,7 @@ def retry(
 
 @app.command("hold")
 def hold(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: ReasonOption,
     by: ByOption = None,
     config: ConfigOption = None,
@@ -117,7 +124,7 @@ def hold(
 
 @app.command("release")
 def release(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: ReasonOption,
     by: ByOption = None,
     config: ConfigOption = None,
@@ -130,7 +137,7 @@ def release(
 
 @app.command("cancel")
 def cancel(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: ReasonOption,
     by: ByOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ne pas demander de confirmation.")] = False,
@@ -146,7 +153,7 @@ def cancel(
 
 @app.command("handed")
 def handed(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     means: Annotated[Means, typer.Option("--means", help="Comment le document a été remis.")],
     reason: ReasonOption,
     at: AtOption = None,

@@ -6,11 +6,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from gateway.cli.common import ByOption, ConfigOption, JsonOption, ReasonOption, open_gateway, operator
+from gateway.cli.common import (
+    ByOption,
+    ConfigOption,
+    DeliveryArgument,
+    JsonOption,
+    ReasonOption,
+    open_gateway,
+    operator,
+)
 from gateway.cli.output import print_json, print_table, say
 from gateway.errors import ConfigError
 
-IdArgument = Annotated[str, typer.Argument(metavar="ENVOI", help="Identifiant de l'envoi (queue list).")]
 AccountArgument = Annotated[str, typer.Argument(metavar="COMPTE", help="Compte de la configuration.")]
 ChannelArgument = Annotated[
     Literal["mssante", "dmp", "*"], typer.Argument(metavar="[CANAL]", help="mssante, dmp, ou *.")
@@ -29,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def confirm_sent(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: ReasonOption,
     by: ByOption = None,
     config: ConfigOption = None,

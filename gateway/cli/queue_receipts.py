@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator
+from gateway.cli.common import ByOption, ConfigOption, DeliveryArgument, JsonOption, open_gateway, operator
 from gateway.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from gateway.views import DeliveryHistory, DeliveryView
 
-IdArgument = Annotated[str, typer.Argument(metavar="ENVOI", help="Identifiant de l'envoi (queue list).")]
 WordsOption = Annotated[str, typer.Option("--reason", "--note", help="Ce qui a été dit ou décidé, en quelques mots.")]
 
 
@@ -25,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def called(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: WordsOption,
     by: ByOption = None,
     config: ConfigOption = None,
@@ -37,7 +36,7 @@ def called(
 
 
 def seen(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: WordsOption,
     by: ByOption = None,
     config: ConfigOption = None,
@@ -49,7 +48,7 @@ def seen(
 
 
 def not_my_patient(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: WordsOption,
     by: ByOption = None,
     config: ConfigOption = None,
@@ -64,7 +63,7 @@ def not_my_patient(
 
 
 def my_patient(
-    delivery: IdArgument,
+    delivery: DeliveryArgument,
     reason: WordsOption,
     by: ByOption = None,
     config: ConfigOption = None,
