@@ -6,15 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from gateway.settings.base import Table, TlsSettings
+from gateway.settings.base import HttpsUrl, Table, TlsSettings
 
 
 class InsiSettings(Table):
     """INSi (or its sandbox), by the organisation's certificate. What is configured is what the CNDA registered."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*)?$")] = Field(
-        description="Address of the service (https only)."
-    )
+    url: HttpsUrl = Field(description="Address of the service (https only).")
     tls: TlsSettings
     idam: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")] = Field(
         description="Authorisation number of the software (IDAM), given by the CNDA."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -156,16 +156,7 @@ class RulesSettings(Table):
     enrolment_until: date = Field(default=date(2029, 12, 31), strict=True)
     episode_months: int = Field(default=3, ge=1, le=24)
     cpts_proof: Literal["yearly", "once"] = "yearly"
-    accepted_proofs: tuple[ProofName, ...] = (
-        "ald",
-        "cr_operatoire",
-        "cr_hospitalisation",
-        "cr_medical",
-        "cr_urgences",
-        "information_medecin",
-        "prescription_anterieure",
-        "dui",
-    )
+    accepted_proofs: tuple[ProofName, ...] = tuple(name for name in get_args(ProofName) if name != "other")
     reorient_at_cap: bool = True
 
 
@@ -261,6 +252,11 @@ class WebSettings(_Served):
     max_bytes: int = Field(default=30_000_000, gt=0, description="Size limit of a request, in bytes.")
     requests_per_minute: int = Field(default=600, ge=1, description="For each token of the API.")
     webhook: tuple[WebhookSettings, ...] = ()
+
+    @property
+    def scheme(self) -> str:
+        """How this place is spoken to: `https` with a certificate of its own."""
+        return "http" if self.cert_file is None else "https"
 
     @model_validator(mode="after")
     def _others_need_tls(self) -> Self:

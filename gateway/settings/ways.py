@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from gateway.settings.base import Table, TlsSettings, pairs
+from gateway.settings.base import HttpsUrl, Table, TlsSettings, pairs
 
 
 class SmtpSettings(Table):
@@ -78,9 +78,7 @@ class DmpSettings(Table):
     `door`: SOAP is the only one open; FHIR (`fhir_url`) follows ANS drafts, over the same TLS, and is experimental.
     """
 
-    url: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*)?$")] = Field(
-        description="Base of the services (https only), without trailing slash."
-    )
+    url: HttpsUrl = Field(description="Base of the services (https only), without trailing slash.")
     mode: Literal["direct", "indirect"] = "indirect"
     tls: TlsSettings
     sign_cert_file: Path | None = None
@@ -105,7 +103,7 @@ class DmpSettings(Table):
     in_doubt: Literal["query", "resend", "human"] = "query"
     timeout: float = Field(default=60.0, gt=0)
     door: Literal["soap", "fhir"] = Field(default="soap", description="FHIR is experimental (PDSm drafts).")
-    fhir_url: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*)?$")] | None = None
+    fhir_url: HttpsUrl | None = None
     fhir_transaction: Literal["iti65", "iti105"] = Field(
         default="iti65", description="A whole submission set, or the simplified publication of one document."
     )
@@ -124,9 +122,6 @@ class DmpSettings(Table):
         return self
 
 
-_HTTPS = r"^https://[^\s/?#@]+(/[^\s?#]*)?$"
-
-
 class AnnuaireApiSettings(Table):
     """The FHIR API of the Annuaire Santé (spec mssante §5). It has one environment, production.
 
@@ -134,7 +129,7 @@ class AnnuaireApiSettings(Table):
     and what it answers is still held to the trust space. Times in seconds.
     """
 
-    url: Annotated[str, StringConstraints(pattern=_HTTPS)] = "https://gateway.api.esante.gouv.fr/fhir/v2"
+    url: HttpsUrl = "https://gateway.api.esante.gouv.fr/fhir/v2"
     key_file: Path = Field(description="File that holds the ESANTE-API-KEY, on one line.")
     ca_file: Path | None = None
     per_second: int = Field(default=17, ge=1, le=100, description="Calls a second that the key allows.")
@@ -148,7 +143,7 @@ class ExtractionSettings(Table):
     `min_boxes` guards against a list cut short: a smaller one is refused. Times in seconds.
     """
 
-    url: Annotated[str, StringConstraints(pattern=_HTTPS)] = (
+    url: HttpsUrl = (
         "https://service.annuaire.sante.fr/annuaire-sante-webservices/V300/services/extraction/"
         "Extraction_Correspondance_MSSante"
     )
