@@ -10,6 +10,8 @@ from gateway.cli.common import ConfigOption
 from gateway.cli.output import say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.settings import Settings
 
 app = typer.Typer(help="Les pages d'audit : envois, preuves, journal, configuration.", no_args_is_help=True)
@@ -25,25 +27,34 @@ def serve(
     """Sert les pages d'audit jusqu'à Ctrl-C. On s'y connecte avec un jeton (token add)."""
     from gateway.api import Gateway
     from gateway.clock import SystemClock
-    from gateway.settings import load
-    from gateway.web.tokens import TokenFile
 
-    settings = load(config)
-    if listen is not None:
-        settings = listening(settings, listen)
-    check_installed()
+    settings = serving_settings(config, listen)
     from gateway.web.app import serve as serve_pages
+    from gateway.web.tokens import TokenFile
 
     web = settings.web
     if not any(token.role.value != "vendor" for token in TokenFile(settings.tokens_file).all()):
         say("Aucun jeton n'ouvre ces pages : en faire un avec kine-gateway token add --name NOM --role auditor.")
-    scheme = "http" if web.cert_file is None else "https"
-    say(f"Pages d'audit : {web.base_url or f'{scheme}://{web.listen}'}/ (Ctrl-C pour arrêter)")
+    say(f"Pages d'audit : {web.base_url or f'{web.scheme}://{web.listen}'}/ (Ctrl-C pour arrêter)")
     with Gateway.open(settings) as gateway:
         serve_pages(gateway, settings, clock=SystemClock())
 
 
-def listening(settings: Settings, listen: str) -> Settings:
+def serving_settings(config: Path | None, listen: str | None) -> Settings:
+    """The settings of who serves pages or API, on the address of `--listen` where it is given.
+
+    Raises ConfigError: the configuration, that address (WEB-005), libraries that are not installed (WEB-004).
+    """
+    from gateway.settings import load
+
+    settings = load(config)
+    if listen is not None:
+        settings = _listening(settings, listen)
+    _check_installed()
+    return settings
+
+
+def _listening(settings: Settings, listen: str) -> Settings:
     """The same settings on another address. Raises ConfigError (WEB-005)."""
     from pydantic import ValidationError
 
@@ -60,7 +71,7 @@ def listening(settings: Settings, listen: str) -> Settings:
     return settings.model_copy(update={"web": web})
 
 
-def check_installed() -> None:
+def _check_installed() -> None:
     """Raise ConfigError (WEB-004) where the libraries of the pages and the API are not installed."""
     from importlib.util import find_spec
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway import platform
-from gateway.cli.audit import check_installed, listening
+from gateway.cli.audit import serving_settings
 from gateway.cli.common import ConfigOption
 from gateway.cli.output import print_json, say
 
@@ -34,10 +34,8 @@ def serve(
     """Sert les pages d'audit et l'API HTTP (/v1), et livre les documents, jusqu'à l'arrêt (Ctrl-C)."""
     from gateway.api import Gateway
     from gateway.cli.logs import to_stderr
-    from gateway.settings import load
 
-    settings = load(config) if listen is None else listening(load(config), listen)
-    check_installed()
+    settings = serving_settings(config, listen)
     from gateway.web.app import create_app
 
     to_stderr(as_json=as_json)
@@ -55,10 +53,11 @@ async def _run(gateway: Gateway, app: Any, *, deliver: bool) -> None:
     stop = asyncio.Event()
     platform.call_on_stop(asyncio.get_running_loop(), stop.set)
     web = gateway.settings.web
-    scheme = "http" if web.cert_file is None else "https"
 
     def started(port: int) -> None:
-        say(f"Pages : {scheme}://{web.host}:{port}/   API : {scheme}://{web.host}:{port}/v1   (Ctrl-C pour arrêter)")
+        say(
+            f"Pages : {web.scheme}://{web.host}:{port}/   API : {web.scheme}://{web.host}:{port}/v1   (Ctrl-C pour arrêter)"
+        )
         platform.notify_service("READY=1")
 
     await serving.run(gateway, app, stop, deliver=deliver, started=started)
