@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 from gateway.errors import FileRefusedError, UnavailableError
 
@@ -92,10 +92,6 @@ class Person:
         """Where the person practises, each town once."""
         places = (*self.places, *(box.structure for box in self.boxes if box.structure is not None))
         return tuple(dict.fromkeys(place.town for place in places if place.town))
-
-    def with_boxes(self, boxes: tuple[Box, ...]) -> Self:
-        """The same person with other boxes."""
-        return replace(self, boxes=boxes)
 
 
 @dataclass(frozen=True, slots=True)
