@@ -1,4 +1,4 @@
-"""What a channel answers: one of six classes, each with the server's own code and text kept (DESIGN §4 rule 5)."""
+"""What a channel answers: one of seven classes, each with the server's own code and text kept (DESIGN §4 rule 5)."""
 
 from __future__ import annotations
 

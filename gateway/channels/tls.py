@@ -1,4 +1,7 @@
-"""TLS for both channels: mutual, TLS 1.2 at least, trusting the configured anchor alone (spec mssante §4)."""
+"""TLS for every service that is not public: TLS 1.2 at least, the configured anchor alone, mutual where it is asked.
+
+Rules of spec mssante §4.
+"""
 
 from __future__ import annotations
 
