@@ -95,6 +95,10 @@ class Fault:
             raise ValueError(f"{self.kind} {self.only}: no such fault of a transaction")
 
 
+class DropConnectionError(Exception):
+    """An injected fault: the answer must never reach the client."""
+
+
 class Faults:
     """The faults still to come, in the order they were set. Safe to use from any thread."""
 

@@ -17,8 +17,7 @@ from cryptography import x509
 from gateway.sandbox.dmp.fhir.service import ROOT as FHIR_ROOT
 from gateway.sandbox.dmp.fhir.service import FhirService
 from gateway.sandbox.dmp.service import DmpService, HttpAnswer, HttpRequest
-from gateway.sandbox.dmp.strikes import DropConnectionError
-from gateway.sandbox.faults import AT_GREETING, Channel, Faults
+from gateway.sandbox.faults import AT_GREETING, Channel, DropConnectionError, Faults
 from gateway.sandbox.pki import Pki
 from gateway.sandbox.tls_server import TlsServer
 

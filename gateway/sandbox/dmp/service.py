@@ -15,7 +15,7 @@ from gateway.sandbox.dmp.retrieve import Retrieve
 from gateway.sandbox.dmp.soap import Request, SoapFault, read_envelope, write_envelope, write_fault
 from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.dmp.stored_query import StoredQuery
-from gateway.sandbox.dmp.strikes import DropConnectionError, PlainAnswerError, run
+from gateway.sandbox.dmp.strikes import PlainAnswerError, run
 from gateway.sandbox.dmp.submit import Submit, SubmitPolicy
 from gateway.sandbox.dmp.td02 import ExistenceTest
 from gateway.sandbox.dmp.transactions import Answer, Call, Transaction
@@ -23,7 +23,7 @@ from gateway.sandbox.dmp.update import Update
 from gateway.sandbox.dmp.vihf import VihfPolicy, check_vihf
 from gateway.sandbox.dmp.vihf_content import Vihf
 from gateway.sandbox.dmp.xades import SignaturePolicy
-from gateway.sandbox.faults import Faults
+from gateway.sandbox.faults import DropConnectionError, Faults
 
 ROOT = "/si-dmp-server/v2/services/"
 PATHS = ("patients", "registry", "repository")

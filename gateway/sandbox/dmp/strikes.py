@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gateway.sandbox.dmp.soap import SoapFault
 from gateway.sandbox.dmp.transactions import Answer, Call, Transaction
-from gateway.sandbox.faults import AFTER_DATA, AT_GREETING, Channel, Fault, FaultKind, Faults
+from gateway.sandbox.faults import AFTER_DATA, AT_GREETING, Channel, DropConnectionError, Fault, FaultKind, Faults
 from gateway.sandbox.problems import (
     NOT_AVAILABLE,
     OUT_OF_RESOURCES,
@@ -18,10 +18,6 @@ from gateway.sandbox.problems import (
     REPOSITORY_BUSY,
     Problem,
 )
-
-
-class DropConnectionError(Exception):
-    """An injected fault: the answer must never reach the client."""
 
 
 class PlainAnswerError(Exception):

@@ -9,8 +9,8 @@ from typing import Any
 
 from cryptography import x509
 
-from gateway.sandbox.faults import AT_GREETING, Channel, Faults
-from gateway.sandbox.insi.service import Answer, DropConnectionError, InsiService
+from gateway.sandbox.faults import AT_GREETING, Channel, DropConnectionError, Faults
+from gateway.sandbox.insi.service import Answer, InsiService
 from gateway.sandbox.pki import Pki
 from gateway.sandbox.tls_server import TlsServer
 

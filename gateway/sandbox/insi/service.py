@@ -13,7 +13,7 @@ from lxml import etree
 
 from gateway.clock import Clock
 from gateway.sandbox.certificates import is_client_certificate
-from gateway.sandbox.faults import AFTER_DATA, Channel, Fault, FaultKind, Faults
+from gateway.sandbox.faults import AFTER_DATA, Channel, DropConnectionError, Fault, FaultKind, Faults
 from gateway.sandbox.insi.people import Matricule, People, Person
 from gateway.sandbox.insi.request import COMMON_NAMES, ENV, Asked, Refused, read
 from gateway.sandbox.xml import Element, printable
@@ -25,10 +25,6 @@ IDAM = "BACASABLE0001"
 """The only software authorised here, unless options say otherwise."""
 _LABELS = {"00": "OK", "01": "Aucune identite trouvee", "02": "Plusieurs identites trouvees"}
 _TYPE = "application/soap+xml; charset=utf-8"
-
-
-class DropConnectionError(Exception):
-    """An injected fault: the answer must never reach the client."""
 
 
 @dataclass(frozen=True, slots=True)

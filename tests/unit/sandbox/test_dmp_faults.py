@@ -9,8 +9,7 @@ from lxml import etree
 
 from gateway.sandbox.dmp.exchanges import KEPT_BODIES
 from gateway.sandbox.dmp.service import HttpAnswer
-from gateway.sandbox.dmp.strikes import DropConnectionError
-from gateway.sandbox.faults import Channel, Fault, FaultKind, Faults, write_faults
+from gateway.sandbox.faults import Channel, DropConnectionError, Fault, FaultKind, Faults, write_faults
 
 from . import builders as b
 from .builders import existence, feed

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.sandbox.dmp.service import HttpRequest
 from gateway.sandbox.dmp.store import DmpStore
-from gateway.sandbox.dmp.strikes import DropConnectionError
+from gateway.sandbox.faults import DropConnectionError
 
 from . import builders as b
 from .builders import INS, INS_OID, Draft, existence, feed

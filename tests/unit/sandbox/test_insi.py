@@ -10,9 +10,9 @@ from cryptography import x509
 from lxml import etree
 
 from gateway.clock import FrozenClock
-from gateway.sandbox.faults import Faults
+from gateway.sandbox.faults import DropConnectionError, Faults
 from gateway.sandbox.insi.people import Matricule, People, Person
-from gateway.sandbox.insi.service import Answer, DropConnectionError, InsiOptions, InsiService
+from gateway.sandbox.insi.service import Answer, InsiOptions, InsiService
 from gateway.sandbox.pki import create_pki, issue_client
 from tests.unit.sandbox.insi_requests import CONTENT_TYPE, DEFECTS, SOUND
 

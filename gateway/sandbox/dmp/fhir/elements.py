@@ -12,7 +12,6 @@ from gateway.sandbox.dmp.fhir.values import Json, facts, oid_of
 from gateway.sandbox.ebrim import Code
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_ANY = object
 
 
 @dataclass(slots=True)

@@ -22,8 +22,7 @@ from gateway.sandbox.dmp.records import DmpDocument, NewExchange
 from gateway.sandbox.dmp.rights import sees
 from gateway.sandbox.dmp.service import DmpOptions, HttpAnswer, HttpRequest
 from gateway.sandbox.dmp.store import DmpStore
-from gateway.sandbox.dmp.strikes import DropConnectionError
-from gateway.sandbox.faults import Faults
+from gateway.sandbox.faults import DropConnectionError, Faults
 
 ROOT = "/fhir"
 _FHIR = "application/fhir+json"

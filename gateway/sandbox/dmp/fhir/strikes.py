@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from gateway.sandbox.dmp.fhir.issues import Issue, RefusedError
 from gateway.sandbox.dmp.service import HttpAnswer
-from gateway.sandbox.dmp.strikes import DropConnectionError
-from gateway.sandbox.faults import AFTER_DATA, AT_GREETING, Channel, Fault, FaultKind, Faults
+from gateway.sandbox.faults import AFTER_DATA, AT_GREETING, Channel, DropConnectionError, Fault, FaultKind, Faults
 
 _STORES = frozenset({"TD2.1", "TD3.3"})
 _REFUSALS = {
