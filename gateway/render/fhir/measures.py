@@ -229,8 +229,3 @@ def add_panel(assembly: Assembly, section: Section, members: list[Json], effecti
 def _functional_status(assembly: Assembly) -> Json:
     table = assembly.data.functional_status
     return {"coding": [{"system": _LOINC, "code": table["code"]}], "text": table["text"]}
-
-
-def survey_moment(measures: Sequence[MeasureEntry]) -> list[MeasureEntry]:
-    """The current survey measures: those that a panel may hold, all taken at the moment of the document."""
-    return [entry for entry in measures if entry.category == "survey" and entry.reference == "current"]
