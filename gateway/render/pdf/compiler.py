@@ -1,16 +1,9 @@
-"""ClinicalDocument -> PDF/A-1b, by one typst compiler kept for the life of the process.
-
-The template reads the document as JSON (`sys.inputs`), so nothing a person typed is ever typst source.
-"""
+"""ClinicalDocument -> PDF/A-1b: everything that the template of documents shows."""
 
 from __future__ import annotations
 
-import json
-import threading
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gateway import resources
 from gateway.errors import RenderError
 from gateway.render.pdf import people
 from gateway.render.pdf.blocks import sections
@@ -18,18 +11,14 @@ from gateway.render.pdf.facts import facts
 from gateway.render.pdf.front import versions
 from gateway.render.pdf.legible import all_legible, long_date, wording
 from gateway.render.pdf.symbol import symbol
+from gateway.render.pdf.typesetting import typeset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    import typst
-
     from gateway.document.model import ClinicalDocument, Header
     from gateway.terminology import Terminology
-
-COMPILING = threading.Lock()
-"""The compiler keeps its inputs between two calls: one document at a time."""
 
 
 def render(document: ClinicalDocument, terminology: Terminology | None = None) -> bytes:
@@ -81,25 +70,9 @@ def _mark(header: Header) -> Iterator[str]:
 
 
 def compile_view(value: dict[str, Any], written: datetime) -> bytes:
-    """Set a view with the template. `written` becomes the creation date of the file."""
-    import typst
+    """Set a view with the template of documents. `written` becomes the creation date of the file."""
 
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        with COMPILING:
-            made = _compiler().compile(
-                format="pdf", sys_inputs={"document": text}, pdf_standards="a-1b", timestamp=written, pdf_tags=True
-            )
-    except typst.TypstError as fault:
-        raise RenderError("REN-031", "Le PDF n'a pas pu être composé.", str(fault.message)) from None
-    assert isinstance(made, bytes)
-    return made
+    def refused(why: str) -> RenderError:
+        return RenderError("REN-031", "Le PDF n'a pas pu être composé.", why)
 
-
-@cache
-def _compiler() -> typst.Compiler:
-    """The compiler with the template; only the fonts inside the typst library, whatever the machine has."""
-    import typst
-
-    template = resources.data_path("mappings", "pdf", "document.typ")
-    return typst.Compiler(template, root=template.parent, ignore_system_fonts=True)
+    return typeset("document.typ", value, written, refused)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -10,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import resources
 from gateway.errors import RenderError
-from gateway.render.pdf.compiler import COMPILING
 from gateway.render.pdf.legible import all_legible, long_date, short_date
 from gateway.render.pdf.people import full_name
+from gateway.render.pdf.typesetting import typeset
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    import typst
 
     from gateway.document.model import Header
 
@@ -39,18 +36,11 @@ def cover(header: Header, handing: Handing, written: datetime) -> bytes:
 
     Raises RenderError (REN-031) when typst refuses.
     """
-    import typst
 
-    text = json.dumps(dict(all_legible(_view(header, handing))), ensure_ascii=False)
-    try:
-        with COMPILING:
-            made = _compiler().compile(
-                format="pdf", sys_inputs={"document": text}, pdf_standards="a-1b", timestamp=written, pdf_tags=True
-            )
-    except typst.TypstError as fault:
-        raise RenderError("REN-031", "La page de remise n'a pas pu être composée.", str(fault.message)) from None
-    assert isinstance(made, bytes)
-    return made
+    def refused(why: str) -> RenderError:
+        return RenderError("REN-031", "La page de remise n'a pas pu être composée.", why)
+
+    return typeset("handout.typ", dict(all_legible(_view(header, handing))), written, refused)
 
 
 def _view(header: Header, handing: Handing) -> dict[str, Any]:
@@ -88,11 +78,3 @@ def _words() -> dict[str, Any]:
 def knows(reason: str) -> bool:
     """Whether a reason has words of its own."""
     return reason in _words()["reason"]
-
-
-@cache
-def _compiler() -> typst.Compiler:
-    import typst
-
-    template = resources.data_path("mappings", "pdf", "handout.typ")
-    return typst.Compiler(template, root=template.parent, ignore_system_fonts=True)
