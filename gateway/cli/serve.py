@@ -55,9 +55,8 @@ async def _run(gateway: Gateway, app: Any, *, deliver: bool) -> None:
     web = gateway.settings.web
 
     def started(port: int) -> None:
-        say(
-            f"Pages : {web.scheme}://{web.host}:{port}/   API : {web.scheme}://{web.host}:{port}/v1   (Ctrl-C pour arrêter)"
-        )
+        place = f"{web.scheme}://{web.host}:{port}/"
+        say(f"Pages : {place}   API : {place}v1   (Ctrl-C pour arrêter)")
         platform.notify_service("READY=1")
 
     await serving.run(gateway, app, stop, deliver=deliver, started=started)
