@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from gateway import rules, wording
-from gateway.engine import changes, evidence, remake, stored
+from gateway.engine import changes, evidence, plan, remake, stored
 from gateway.errors import PackageError
 from gateway.findings import Finding, error, has_errors
 from gateway.package.types import DmpContext, context_to_json
 from gateway.rules import addressing
-from gateway.store.base import Blob, PlannedDelivery
+from gateway.store.base import PlannedDelivery
 from gateway.store.linked import Link, Seen
 from gateway.store.states import Transport
 from gateway.store.stops import OPPOSED
@@ -331,7 +331,9 @@ def _package(office: Office, case: _Case, edition: Edition, to: str | None) -> P
 
 
 def _planned(case: _Case, package: Package) -> PlannedDelivery:
-    """The new delivery. One that was held stays so: whoever held it has not let it go."""
+    """The new delivery. One that was held stays so: whoever held it has not let it go. By its keys the store knows
+    whose mailbox it is for: an opposition, or a hold between that recipient and the patient, stops it like any other.
+    """
     row = case.detail.row
     held = row.state is Transport.HELD
     return PlannedDelivery(
@@ -341,8 +343,9 @@ def _planned(case: _Case, package: Package) -> PlannedDelivery:
         state=Transport.HELD if held else Transport.PREPARED,
         reason=row.reason if held else None,
         priority=row.priority,
-        parts=tuple(Blob(part.name, part.media_type, part.data) for part in package.parts),
+        parts=plan.parts(package),
         context=context_to_json(package.context),
+        keys=plan.mail_keys(package),
     )
 
 
