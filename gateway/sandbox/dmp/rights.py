@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gateway.sandbox.dmp.records import DELETED, DmpDocument
+from gateway.sandbox.dmp.records import DELETED, DmpDocument, DmpSubmission
 from gateway.sandbox.problems import POLICY, Problem
 
 MASK_PS = "MASQUE_PS"
@@ -34,9 +34,9 @@ class Who(Protocol):
         ...
 
 
-def owns(document: DmpDocument, who: Who) -> bool:
-    """Whether the document was fed by this person (direct) or this structure (indirect)."""
-    return document.author_id == who.name_id if who.direct else document.structure == who.structure
+def owns(one: DmpDocument | DmpSubmission, who: Who) -> bool:
+    """Whether the document or the set was fed by this person (direct) or this structure (indirect)."""
+    return one.author_id == who.name_id if who.direct else one.structure == who.structure
 
 
 def sees(document: DmpDocument, who: Who) -> bool:

@@ -31,7 +31,7 @@ from gateway.sandbox.dmp.filters import (
 from gateway.sandbox.dmp.patients import check_patient
 from gateway.sandbox.dmp.records import APPROVED, DmpAssociation, DmpDocument, DmpSubmission
 from gateway.sandbox.dmp.registry import write_status
-from gateway.sandbox.dmp.rights import sees
+from gateway.sandbox.dmp.rights import owns, sees
 from gateway.sandbox.dmp.soap import SoapFault
 from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.dmp.transactions import Answer, Call, codes_of
@@ -141,7 +141,7 @@ class StoredQuery:
         return [
             one
             for one in self._store.submissions(vihf.patient.id)
-            if _of(one, vihf) and (one.unique_id in visible or _made(one, vihf)) and matches_set(one, query)
+            if _of(one, vihf) and (one.unique_id in visible or owns(one, vihf)) and matches_set(one, query)
         ]
 
     def _get_associations(self, query: Query, vihf: Vihf) -> _Found:
@@ -158,10 +158,6 @@ class StoredQuery:
 
 def _of(one: DmpDocument | DmpSubmission, vihf: Vihf) -> bool:
     return one.oid == vihf.patient.oid
-
-
-def _made(submission: DmpSubmission, vihf: Vihf) -> bool:
-    return submission.author_id == vihf.name_id if vihf.direct else submission.structure == vihf.structure
 
 
 def _check_patient_and_status(query: Query, vihf: Vihf, patient: str, status: str) -> None:

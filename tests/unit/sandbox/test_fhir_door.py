@@ -369,6 +369,18 @@ def test_what_another_professional_may_do(call: Caller) -> None:
     assert call.patch(name, [{"op": "remove", "path": "/securityLabel/1"}], peer=call.stranger)[0] == 404
 
 
+def test_a_set_is_found_by_who_made_it_and_by_who_sees_its_document(call: Caller) -> None:
+    def documents(peer: x509.Certificate) -> list[int]:
+        status, found = call("GET", f"/List?patient.identifier={quote(INS)}&status=current", peer=peer)
+        assert status == 200, found
+        return [len(one["resource"]["entry"]) for one in found.get("entry", [])]
+
+    name = call.feed()
+    assert [documents(peer) for peer in (call.direct, call.indirect, call.stranger)] == [[1], [1], [1]]
+    call.patch(name, [{"op": "add", "path": "/securityLabel/-", "value": MASK}])
+    assert [documents(peer) for peer in (call.direct, call.indirect, call.stranger)] == [[1], [1], []]
+
+
 def test_what_is_deleted_is_no_longer_read(call: Caller) -> None:
     name = call.feed()
     binary = attachment(call.find()[1]["entry"][0]["resource"])["url"].removeprefix("https://dmp.example/fhir")

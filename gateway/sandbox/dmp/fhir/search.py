@@ -13,7 +13,7 @@ from gateway.sandbox.dmp.fhir.issues import of_problems, refuse
 from gateway.sandbox.dmp.fhir.values import Json, facts, oid_of
 from gateway.sandbox.dmp.patients import check_patient
 from gateway.sandbox.dmp.records import ARCHIVED, DELETED, VALID, DmpDocument
-from gateway.sandbox.dmp.rights import check_retrieve, sees
+from gateway.sandbox.dmp.rights import check_retrieve, owns, sees
 from gateway.sandbox.dmp.store import DmpStore
 from gateway.sandbox.hl7 import Cx, is_matricule
 from gateway.sandbox.problems import TOO_MANY_RESULTS
@@ -92,8 +92,7 @@ class Search:
         found = []
         for one in self._store.submissions(patient.id):
             members = [document for document in documents if document.set_unique_id == one.unique_id]
-            made = one.author_id == caller.name_id if caller.direct else one.structure == caller.structure
-            if one.oid == patient.oid and (members or made) and one.kind == "feed":
+            if one.oid == patient.oid and (members or owns(one, caller)) and one.kind == "feed":
                 found.append(resources.submission(one, members))
         wanted = {value.rpartition("|")[2] for value in _values(asked, "identifier")}
         if wanted:
