@@ -92,13 +92,12 @@ def _keys(patient: Patient) -> Iterator[str]:
 
 
 def _paper(document_id: str, care: CareFacts) -> Known:
-    summary = care.kind == "treatment_summary"
     return reconcile.Known(
         document_id,
         care.kind,
         care.mode,
         start=care.episode_start or care.period_start or care.day,
         last=care.period_end or care.day,
-        closing=summary and care.end_reason != "bilan_intermediaire",
+        closing=care.closes,
         days=frozenset(care.sessions),
     )

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from gateway.audit.period import Period
     from gateway.store.facts import Adverse, CareFacts, EpisodeFacts
 
-_SUMMARY = "treatment_summary"
 _PRESCRIBER = "prescriber_information"
-_INTERMEDIATE = "bilan_intermediaire"
 _REORIENTED = "reorientation"
 
 
@@ -51,11 +49,6 @@ class CareDocument:
         if self.care.kind == _PRESCRIBER:
             return max(self.care.sessions_before, self.care.sessions_done or 0)
         return self.care.sessions_so_far
-
-    @property
-    def closes(self) -> bool:
-        """Whether it ends the episode: a report of care that is no intermediate one."""
-        return self.care.kind == _SUMMARY and self.care.end_reason != _INTERMEDIATE
 
 
 @dataclass(frozen=True)
@@ -98,7 +91,7 @@ class Episode:
 
     def open_at(self, day: date) -> bool:
         """Whether no report has ended it by then."""
-        return not any(one.closes and one.care.day <= day for one in self.documents)
+        return not any(one.care.closes and one.care.day <= day for one in self.documents)
 
     @property
     def tells_sessions(self) -> bool:

@@ -20,7 +20,6 @@ from gateway.store.facts import EpisodeFacts
 from gateway.store.rows import DeliveryRow
 
 State = Literal["due", "late", "met", "impossible", "not_due"]
-INTERMEDIATE = "bilan_intermediaire"
 ABSENT, NO_DELIVERY, NO_MODE, NO_DUTY, NO_CASE = (
     "OBL-NO-DOCUMENT",
     "OBL-NO-DELIVERY",
@@ -122,8 +121,7 @@ def case_of_r4321_2(one: EpisodeFacts, episode: Sequence[EpisodeFacts], table: D
         other.care.kind == "prescriber_information" and other.care.change != "renouvellement" for other in episode
     )
     complication = bool(care.adverse) or care.outcome == _WORSE
-    last = care.end_reason != INTERMEDIATE
-    return (last and care.sessions_so_far >= table.r4321_2.sessions) or changed or complication
+    return (not care.intermediate and care.sessions_so_far >= table.r4321_2.sessions) or changed or complication
 
 
 def _blank(one: EpisodeFacts, to: str, source: str, due_by: datetime | None) -> Obligation:
@@ -177,7 +175,7 @@ def _absent(documents: Sequence[EpisodeFacts], at: Setting) -> Iterator[Obligati
 
 
 def _is(one: EpisodeFacts, duty: Duty) -> bool:
-    return one.care.kind == duty.document and one.care.end_reason != INTERMEDIATE
+    return one.care.kind == duty.document and not one.care.intermediate
 
 
 def _expected_by(first: EpisodeFacts, duty: Duty, at: Setting) -> datetime:

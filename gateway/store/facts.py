@@ -75,6 +75,16 @@ class CareFacts:
         """Sessions of the episode up to this document, as it declares them."""
         return self.sessions_before + (self.sessions_done or 0)
 
+    @property
+    def intermediate(self) -> bool:
+        """Whether it is a report on the way, after which the care goes on."""
+        return self.end_reason == "bilan_intermediaire"
+
+    @property
+    def closes(self) -> bool:
+        """Whether it ends the episode: a report of care that is no intermediate one."""
+        return self.kind == "treatment_summary" and not self.intermediate
+
 
 @dataclass(frozen=True, slots=True)
 class NewFacts:
