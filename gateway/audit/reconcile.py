@@ -9,10 +9,10 @@ from typing import Literal
 
 from gateway.audit import billing
 from gateway.audit.billing import Act
+from gateway.records.access import DIRECT_MODES
 from gateway.rules.calendar import add_months
 
 Gap = Literal["no_document", "no_assessment", "no_report", "not_covered"]
-DIRECT = frozenset({"direct_cpts", "direct_structure"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def compare(
     count = 0
     for patient, own in billing.patients(acts):
         count += 1
-        documents = [one for one in known.get(patient, ()) if one.mode in DIRECT]
+        documents = [one for one in known.get(patient, ()) if one.mode in DIRECT_MODES]
         mine = [one for one in own if one.direct or (one.direct is None and documents)]
         unknown += sum(one.direct is None for one in own) if not documents else 0
         direct += len(mine)

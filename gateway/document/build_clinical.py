@@ -19,10 +19,8 @@ from gateway.document.model import (
     Span,
     Table,
 )
-from gateway.records.access import Access, AccessMode
+from gateway.records.access import DIRECT_MODES, Access
 from gateway.records.clinical import Assessment, Problem, TreatmentSummary
-
-_DIRECT = frozenset({AccessMode.DIRECT_CPTS, AccessMode.DIRECT_STRUCTURE})
 
 
 def reason(frame: Frame) -> Section | None:
@@ -44,7 +42,7 @@ def _access(frame: Frame) -> Iterator[str]:
     yield _prior_diagnosis(frame, access)
     start = words.day(access.episode.start)
     yield f"Épisode de soins {access.episode.id}, commencé le {start}"
-    if access.mode in _DIRECT and not access.prior_diagnosis:
+    if access.mode in DIRECT_MODES and not access.prior_diagnosis:
         yield _rank(frame, access)
 
 

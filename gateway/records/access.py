@@ -25,6 +25,10 @@ class AccessMode(StrEnum):
     HORS_NOMENCLATURE = "hors_nomenclature"
 
 
+DIRECT_MODES = frozenset({AccessMode.DIRECT_CPTS, AccessMode.DIRECT_STRUCTURE})
+"""Direct access: of the experiment (CPTS), and of the convention (structures)."""
+
+
 class PractitionerStatus(StrEnum):
     """Status of the author in the practice at the date of the act."""
 

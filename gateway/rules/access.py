@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.findings import Finding
-from gateway.records.access import AccessMode
+from gateway.records.access import DIRECT_MODES, AccessMode
 from gateway.records.history import EpisodeHistory
 from gateway.records.level1 import AnySubmission, Level1Metadata
 from gateway.records.submission import Submission
@@ -23,7 +23,6 @@ from gateway.settings import RulesSettings
 NOT_ESTABLISHED = "non_etabli"
 """What a document claims when the conditions of the declared direct access are not all met."""
 
-_DIRECT = {AccessMode.DIRECT_CPTS, AccessMode.DIRECT_STRUCTURE}
 _DIRECT_CARE: tuple[Rule, ...] = (
     experiment.sessions,
     experiment.episode,
@@ -79,5 +78,5 @@ def claimed_mode(submission: Submission | Level1Metadata, findings: Iterable[Fin
     if submission.access is None:
         return None
     declared, annul = submission.access.mode, table.load().claims
-    broken = declared in _DIRECT and any(finding.code in annul for finding in findings)
+    broken = declared in DIRECT_MODES and any(finding.code in annul for finding in findings)
     return NOT_ESTABLISHED if broken else declared.value

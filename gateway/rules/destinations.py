@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.findings import Finding, Severity, error, warning
 from gateway.identity.matricule import PATIENT_DOMAIN
-from gateway.records.access import AccessMode, PractitionerStatus
+from gateway.records.access import DIRECT_MODES, AccessMode, PractitionerStatus
 from gateway.records.level1 import AnySubmission
 from gateway.records.people import Recipient, RecipientRole
 from gateway.rules.calendar import add_months
@@ -158,12 +158,9 @@ def _visibility(submission: AnySubmission) -> Iterator[Finding]:
 def _unsaid(submission: AnySubmission) -> Iterator[Finding]:
     """spec kine §1 rows 11 and 23: the médecin traitant, known or not, is said in the submission."""
     roles = {recipient.role for recipient in submission.recipients}
-    direct = submission.access is not None and submission.access.mode in {
-        AccessMode.DIRECT_CPTS,
-        AccessMode.DIRECT_STRUCTURE,
-        AccessMode.URGENCE,
-    }
-    if direct and RecipientRole.MEDECIN_TRAITANT not in roles:
+    access = submission.access
+    unprescribed = access is not None and access.mode in {*DIRECT_MODES, AccessMode.URGENCE}
+    if unprescribed and RecipientRole.MEDECIN_TRAITANT not in roles:
         message = "Accès sans ordonnance : le médecin traitant n'est pas indiqué."
         advice = "L'ajouter aux destinataires, avec known : false s'il n'y en a pas."
         yield warning("DST-UNSAID", "/recipients", message, advice, "accès direct, destinataires du bilan")
