@@ -30,13 +30,27 @@ class _Parser(MultiPartParser):
 
 async def read(request: Request) -> bytes:
     """The body as the library takes it: JSON, or an archive. Raises RefusedError (WEB-415, WEB-400)."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind == FORM:
         return await _packed(request)
     if kind not in {JSON, ZIP}:
-        advice = f"Envoyer {JSON} (données), {ZIP} (archive) ou {FORM} (metadata et document)."
-        raise RefusedError(415, "WEB-415", "Type de contenu non pris en charge.", advice)
+        raise _unsupported(f"{JSON} (données), {ZIP} (archive) ou {FORM} (metadata et document)")
     return await request.body()
+
+
+async def read_as(request: Request, kind: str) -> bytes:
+    """A body of one media type. Raises RefusedError (WEB-415) for another."""
+    if _kind(request) != kind:
+        raise _unsupported(kind)
+    return await request.body()
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _unsupported(wanted: str) -> RefusedError:
+    return RefusedError(415, "WEB-415", "Type de contenu non pris en charge.", f"Envoyer {wanted}.")
 
 
 async def _packed(request: Request) -> bytes:
@@ -112,6 +126,12 @@ def described(*, checked: bool = True) -> dict[str, Any]:
         FORM: {"schema": form, "encoding": {"metadata": {"contentType": JSON}}},
     }
     return {"requestBody": {"required": True, "content": content}}
+
+
+def raw(kind: str) -> dict[str, Any]:
+    """A request body of one media type, no JSON, in OpenAPI."""
+    schema = {"type": "string", "contentMediaType": kind}
+    return {"requestBody": {"required": True, "content": {kind: {"schema": schema}}}}
 
 
 RECORDS = (Submission, Level1Metadata)

@@ -11,22 +11,19 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field, model_validator
 
 from gateway.api.dmp import DmpOffice, Who
+from gateway.package.metadata_update import ARCHIVED, DEPRECATED
+from gateway.package.query import APPROVED, Criteria
 from gateway.package.types import Change
 from gateway.records.base import Flag, Instant, Line, Record
 from gateway.web.api.access import Caller, IdempotencyKey, Vendor
 from gateway.web.api.answers import document_row, ordered, shown
 from gateway.web.api.contract import errors
 from gateway.web.api.documents import DocumentId
-from gateway.web.api.shapes import Answer, Decision, Delivery, Finding
+from gateway.web.api.shapes import Answer, Decision, Delivery, Finding, Shown
 
 router = APIRouter(tags=["dmp"])
-Shown = Annotated[dict[str, Any], Field(description="As the command of the same name shows it with `--json`.")]
 UniqueIds = Annotated[list[Line], Field(min_length=1, max_length=100)]
-_STATUSES = {
-    "approved": "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved",
-    "deprecated": "urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated",
-    "archived": "urn:asip:ci-sis:2010:StatusType:Archived",
-}
+_STATUSES = {"approved": APPROVED, "deprecated": DEPRECATED, "archived": ARCHIVED}
 
 
 class Asking(Record):
@@ -103,8 +100,6 @@ def dmp_test(caller: Vendor, asking: Asking) -> JSONResponse:
 )
 def dmp_search(caller: Vendor, asking: Searching) -> JSONResponse:
     """`complete` is false when the registry left something out."""
-    from gateway.package.query import Criteria
-
     criteria = Criteria(tuple(_STATUSES[one] for one in asking.status), created_from=asking.created_from)
     return JSONResponse(_office(caller).find(_who(asking), by=asking.by, criteria=criteria).as_dict())
 

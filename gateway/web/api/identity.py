@@ -17,10 +17,10 @@ from gateway.settings import AccountSettings
 from gateway.web.api.access import Caller, Vendor
 from gateway.web.api.contract import errors
 from gateway.web.api.problems import RefusedError
+from gateway.web.api.shapes import Shown
 
 router = APIRouter()
 Rpps = Annotated[str, Field(pattern=r"^[0-9]{11}$")]
-Shown = Annotated[dict[str, Any], Field(description="As the command of the same name shows it with `--json`.")]
 
 
 class Identity(Record):

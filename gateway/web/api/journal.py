@@ -12,29 +12,17 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from gateway.store.browsing_types import Consulted
+from gateway.web.api import bodies
 from gateway.web.api.access import Anyone, Auditor, Caller, Staff, Vendor
 from gateway.web.api.answers import document_row, own_delivery, shown
 from gateway.web.api.contract import binary, errors
 from gateway.web.api.deliveries import DeliveryId
 from gateway.web.api.documents import DocumentId
-from gateway.web.api.problems import RefusedError
 from gateway.web.api.shapes import Answer, Delivery, FoundBytes, LooseReceipt, ReceivedAnswer, Verification
 
 router = APIRouter()
-_MAIL = {"type": "string", "contentMediaType": "message/rfc822"}
-_BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
+_MAIL, _BYTES = "message/rfc822", "application/octet-stream"
 Proof = Annotated[dict[str, Any], Field(description="As `kine-gateway journal prove` writes it.")]
-
-
-def raw(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A request body that is no JSON, in OpenAPI."""
-    return {"requestBody": {"required": True, "content": {kind: {"schema": schema}}}}
-
-
-def expect(request: Request, kind: str) -> None:
-    """Raise RefusedError (415, WEB-415) for another media type."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
-        raise RefusedError(415, "WEB-415", "Type de contenu non pris en charge.", f"Envoyer {kind}.")
 
 
 @router.get(
@@ -100,13 +88,12 @@ def disclosure(caller: Staff, document_id: DocumentId) -> JSONResponse:
     tags=["journal"],
     response_model=FoundBytes,
     responses=errors(400, 415),
-    openapi_extra=raw("application/octet-stream", _BYTES),
+    openapi_extra=bodies.raw(_BYTES),
     summary="Were these very bytes sent, to whom and when; attachments and archives are looked into",
 )
 async def journal_find(caller: Anyone, request: Request) -> JSONResponse:
     """Answered from the journal alone, so also after an erasure."""
-    expect(request, "application/octet-stream")
-    data = await request.body()
+    data = await bodies.read_as(request, _BYTES)
     return JSONResponse({"found": await run_in_threadpool(_found, caller, data)})
 
 
@@ -133,15 +120,14 @@ def note(caller: Caller, event: Any, kind: str, **about: Any) -> None:
     tags=["receipts"],
     response_model=ReceivedAnswer,
     responses=errors(400, 415),
-    openapi_extra=raw("message/rfc822", _MAIL),
+    openapi_extra=bodies.raw(_MAIL),
     summary="Take in one mail of the account's mailbox, whatever it is; twice changes nothing",
 )
 async def receipt_take_in(caller: Vendor, request: Request) -> JSONResponse:
     """For programs that read the mailbox themselves; the gateway does it alone where IMAP is configured."""
-    expect(request, "message/rfc822")
-    raw = await request.body()
+    mail = await bodies.read_as(request, _MAIL)
     account = caller.account_for(None)
-    return JSONResponse((await run_in_threadpool(caller.gateway.receipts.take_in, account, raw)).as_dict())
+    return JSONResponse((await run_in_threadpool(caller.gateway.receipts.take_in, account, mail)).as_dict())
 
 
 @router.get(

@@ -12,19 +12,19 @@ from starlette.concurrency import run_in_threadpool
 from gateway.audit import tables
 from gateway.records.base import Flag, Line, Record
 from gateway.store.base import Pause
+from gateway.web.api import bodies
 from gateway.web.api.access import Anyone, Caller, IdempotencyKey, Staff, Vendor
 from gateway.web.api.answers import document_row, ordered, shown
 from gateway.web.api.contract import errors
 from gateway.web.api.deliveries import AccountName
 from gateway.web.api.documents import DocumentId
-from gateway.web.api.journal import expect, note, raw
-from gateway.web.api.shapes import Answer, Delivery, Opposition, PauseShape
+from gateway.web.api.journal import note
+from gateway.web.api.shapes import Answer, Delivery, Opposition, PauseShape, Shown
 
 router = APIRouter()
-Shown = Annotated[dict[str, Any], Field(description="As the command of the same name shows it with `--json`.")]
 Channel = Literal["mssante", "dmp", "*"]
 _PERIOD = r"^[0-9]{4}(-Q[1-4]|-[0-9]{2}|-[0-9]{2}-[0-9]{2}\.\.[0-9]{4}-[0-9]{2}-[0-9]{2})?$"
-_CSV = {"type": "string", "contentMediaType": "text/csv"}
+_CSV = "text/csv"
 
 
 class Due(BaseModel):
@@ -63,13 +63,12 @@ def obligations(caller: Anyone, due: Annotated[Due, Query()]) -> JSONResponse:
     tags=["obligations"],
     response_model=Shown,
     responses=errors(400, 415),
-    openapi_extra=raw("text/csv", _CSV),
+    openapi_extra=bodies.raw(_CSV),
     summary="Direct-access sessions billed without a document, from an export of the billing software",
 )
 async def reconcile(caller: Vendor, request: Request) -> JSONResponse:
     """Lines by number, nobody by name. Nothing of the file is kept."""
-    expect(request, "text/csv")
-    data, account = await request.body(), caller.account_for(None)
+    data, account = await bodies.read_as(request, _CSV), caller.account_for(None)
     found = await run_in_threadpool(caller.gateway.obligations.reconcile, data, account=account)
     return JSONResponse(found.as_dict())
 
@@ -78,9 +77,7 @@ class Reported(BaseModel):
     """Which period: `2026`, `2026-Q1`, `2026-03`, or `2026-01-15..2026-02-14`."""
 
     model_config = ConfigDict(extra="forbid")
-    period: Annotated[
-        str, Field(pattern=r"^[0-9]{4}(-Q[1-4]|-[0-9]{2}|-[0-9]{2}-[0-9]{2}\.\.[0-9]{4}-[0-9]{2}-[0-9]{2})?$")
-    ]
+    period: Annotated[str, Field(pattern=_PERIOD)]
     account: AccountName = None
 
 

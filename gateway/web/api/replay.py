@@ -36,7 +36,7 @@ class Replays:
     def once(self, token: str, key: str | None, order: bytes, do: Callable[[], Response]) -> Response:
         """Do it, or answer as the first time. An order that failed is forgotten: it may be tried again.
 
-        Raises RefusedError (409, WEB-409): the key came with another order, or this one is still under way.
+        Raises RefusedError (409): the key came with another order (WEB-409), or this one is still under way (WEB-410).
         """
         if key is None:
             return do()

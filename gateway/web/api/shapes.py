@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -34,6 +34,10 @@ class Answer(BaseModel):
     """Base of what the API answers: every field always there."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+Shown = Annotated[dict[str, Any], Field(description="As the command of the same name shows it with `--json`.")]
+"""An answer whose shape is the command's."""
 
 
 class Finding(Answer):
