@@ -29,6 +29,19 @@ class Verdict(StrEnum):
     """The bytes may have been taken and no answer came: settle by evidence, never resend blindly."""
 
 
+_RETRYABLE_STATUSES = frozenset({408, 425, 429})
+_ACCESS_STATUSES = frozenset({401, 403, 404, 405, 407, 421, 495, 496})
+
+
+def of_http_status(status: int) -> Verdict:
+    """Class of an HTTP answer that says nothing more than its status (RFC 9110 §15), and did nothing."""
+    if status >= 500 or status in _RETRYABLE_STATUSES:
+        return Verdict.TRANSIENT
+    if status in _ACCESS_STATUSES or 300 <= status < 400:
+        return Verdict.CONFIGURATION
+    return Verdict.PERMANENT
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What happened to one attempt.

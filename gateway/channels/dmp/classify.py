@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.channels.dmp.answers import Existence, Fault, RegistryError
-from gateway.channels.outcome import Outcome, Verdict
+from gateway.channels.outcome import Outcome, Verdict, of_http_status
 from gateway.channels.scrub import scrub
 from gateway.channels.tls import tls_fault
 from gateway.package.types import DmpContext, DmpIdentity
@@ -26,9 +26,7 @@ _SECURITY = frozenset(
     }
 )
 _SECURITY_WORDS = ("vihf", "certificat", "assertion")
-_ACCESS_STATUSES = frozenset({401, 403, 404, 405, 407, 421, 495, 496})
 _LOST_BEHIND_PROXY = frozenset({502, 504})
-_RETRYABLE_STATUSES = frozenset({408, 425, 429})
 
 
 def known_words(context: DmpIdentity) -> tuple[str, ...]:
@@ -98,11 +96,9 @@ def from_status(status: int, retry_after: float | None, host: str, *, fed: bool)
     if status in _LOST_BEHIND_PROXY and fed:
         # A proxy says that it got no answer: the DMP may have taken the document.
         return Outcome(Verdict.IN_DOUBT, f"DMP-HTTP-{status}", text, host=host)
-    if status >= 500 or status in _RETRYABLE_STATUSES:
-        return Outcome(Verdict.TRANSIENT, f"DMP-HTTP-{status}", text, retry_after=retry_after, host=host)
-    if status in _ACCESS_STATUSES or 300 <= status < 400:
-        return Outcome(Verdict.CONFIGURATION, f"DMP-HTTP-{status}", text, host=host)
-    return Outcome(Verdict.PERMANENT, f"DMP-HTTP-{status}", text, host=host)
+    verdict = of_http_status(status)
+    later = retry_after if verdict is Verdict.TRANSIENT else None
+    return Outcome(verdict, f"DMP-HTTP-{status}", text, retry_after=later, host=host)
 
 
 def unreadable(fault: Exception, host: str, *, fed: bool) -> Outcome:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.channels.insi.answers import Fault
-from gateway.channels.outcome import Verdict
+from gateway.channels.outcome import Verdict, of_http_status
 from gateway.channels.scrub import scrub
 from gateway.channels.tls import tls_fault
-
-_RETRYABLE_STATUSES = frozenset({408, 425, 429})
-_ACCESS_STATUSES = frozenset({401, 403, 404, 405, 407, 421, 495, 496})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +46,7 @@ def from_fault(fault: Fault, *known: str) -> Failure:
 
 def from_status(status: int) -> Failure:
     """An HTTP status without a SOAP answer."""
-    text = f"HTTP {status}"
-    if status >= 500 or status in _RETRYABLE_STATUSES:
-        return Failure(Verdict.TRANSIENT, "TSI-HTTP", text)
-    verdict = Verdict.CONFIGURATION if status in _ACCESS_STATUSES or 300 <= status < 400 else Verdict.PERMANENT
-    return Failure(verdict, "TSI-HTTP", text)
+    return Failure(of_http_status(status), "TSI-HTTP", f"HTTP {status}")
 
 
 def from_exception(fault: Exception) -> Failure:
