@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import imaplib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.channels import tokens
+from gateway.channels.mssante import bearer
 from gateway.channels.mssante.mailbox_faults import MailboxError, login_refused, misconfigured
 from gateway.channels.outcome import Verdict
 from gateway.errors import ConfigError
@@ -69,7 +69,7 @@ def _by_token(box: Wire, who: Identity) -> None:
     """XOAUTH2: the token is asked for now and kept nowhere (ECO.1.2.5)."""
     if "AUTH=XOAUTH2" not in box.capabilities:
         raise misconfigured("IMAP-NO-XOAUTH2")
-    answers, challenges = iter([f"user={who.user}\x01auth=Bearer {_token(who)}\x01\x01".encode()]), []
+    answers, challenges = iter([bearer.response(who.user, _token(who))]), []
 
     def answer(challenge: bytes) -> bytes:
         challenges.append(challenge)
@@ -99,11 +99,8 @@ def _token(who: Identity) -> str:
 
 def _token_at_fault(challenge: bytes) -> bool:
     """Whether another session may pass: the refusal's JSON says so (RFC 7628 §3.2.2), or says nothing."""
-    try:
-        value = json.loads(challenge)
-    except (ValueError, RecursionError):
-        return True
-    return not isinstance(value, dict) or str(value.get("status", "401")).lower() in {"401", "invalid_token"}
+    status = bearer.refused_status(challenge)
+    return not status or status in bearer.TOKEN_REFUSED
 
 
 def _plain(box: Wire, user: str, password: str) -> None:

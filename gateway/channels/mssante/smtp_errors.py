@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import aiosmtplib
 
-_TOKEN_REFUSED = frozenset({"401", "invalid_token"})
-"""What the refusal's JSON says when a new token may pass (RFC 7628 §3.2.2; the number is the older form)."""
+from gateway.channels.mssante.bearer import TOKEN_REFUSED
 
 
 class InjectedError(aiosmtplib.SMTPException):
@@ -26,4 +25,4 @@ class AuthRefusedError(aiosmtplib.SMTPResponseException):
     @property
     def token_at_fault(self) -> bool:
         """Whether another token, or another session, may pass: neither the account's rights nor the request itself."""
-        return self.status in _TOKEN_REFUSED if self.status else self.code == 535
+        return self.status in TOKEN_REFUSED if self.status else self.code == 535

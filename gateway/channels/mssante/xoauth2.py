@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import aiosmtplib
 
+from gateway.channels.mssante import bearer
 from gateway.channels.mssante.smtp_errors import AuthRefusedError, NoXoauth2Error
 
 _LINE = 512
@@ -31,8 +30,7 @@ async def login(client: aiosmtplib.SMTP, who: Login) -> None:
     """
     if "xoauth2" not in client.server_auth_methods:
         raise NoXoauth2Error("XOAUTH2 not offered")
-    token = await who.token()
-    encoded = base64.b64encode(f"user={who.user}\x01auth=Bearer {token}\x01\x01".encode())
+    encoded = base64.b64encode(bearer.response(who.user, await who.token()))
     status = ""
     response = await _begin(client, encoded)
     if response.code == 334:  # a refusal explains itself first, and wants an empty answer
@@ -54,8 +52,6 @@ async def _begin(client: aiosmtplib.SMTP, encoded: bytes) -> aiosmtplib.SMTPResp
 def _status(challenge: str) -> str:
     """`status` of the refusal's JSON; empty when there is none to read."""
     try:
-        value = json.loads(base64.b64decode(challenge, validate=True))
-    except (binascii.Error, ValueError, RecursionError):
+        return bearer.refused_status(base64.b64decode(challenge, validate=True))
+    except ValueError:  # not base64, or not ASCII
         return ""
-    status = value.get("status", "") if isinstance(value, dict) else ""
-    return str(status).lower()[:40]
