@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,11 +28,6 @@ PatientOption = Annotated[
     Path | None, typer.Option("--patient", help="Document JSON dont prendre patient et auteur (- : entrée standard).")
 ]
 OfOption = Annotated[str | None, typer.Option("--of", help="Document de la passerelle dont prendre le patient.")]
-STATUSES = {
-    "approved": "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved",
-    "deprecated": "urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated",
-    "archived": "urn:asip:ci-sis:2010:StatusType:Archived",
-}
 
 
 @app.command("test")
@@ -43,8 +40,7 @@ def existence(
     as_json: JsonOption = False,
 ) -> None:
     """Demande si le patient a un DMP que ce professionnel peut alimenter (TD0.2)."""
-    with open_gateway(config) as gateway:
-        office, who = _asking(gateway, patient, of, account)
+    with _asking(config, patient, of, account) as (office, who):
         found = office.test(who, by=operator(by))
     if as_json:
         print_json(found.as_dict())
@@ -68,8 +64,7 @@ def find(
 ) -> None:
     """Cherche les documents du patient (TD3.1). En mode indirect : références seulement."""
     criteria = _criteria(status, since)
-    with open_gateway(config) as gateway:
-        office, who = _asking(gateway, patient, of, account)
+    with _asking(config, patient, of, account) as (office, who):
         found = office.find(who, by=operator(by), criteria=criteria)
     _show(found, as_json)
 
@@ -84,8 +79,7 @@ def sets(
     as_json: JsonOption = False,
 ) -> None:
     """Liste les lots de soumission acceptés pour le patient (TD3.1)."""
-    with open_gateway(config) as gateway:
-        office, who = _asking(gateway, patient, of, account)
+    with _asking(config, patient, of, account) as (office, who):
         found = office.sets(who, by=operator(by))
     _show(found, as_json)
 
@@ -101,8 +95,7 @@ def links(
     as_json: JsonOption = False,
 ) -> None:
     """Montre ce qui est lié à des documents ou à des lots : remplacement, signature (TD3.1)."""
-    with open_gateway(config) as gateway:
-        office, who = _asking(gateway, patient, of, account)
+    with _asking(config, patient, of, account) as (office, who):
         found = office.links(who, uuids, by=operator(by))
     _show(found, as_json)
 
@@ -122,7 +115,7 @@ def get(
 ) -> None:
     """Lit des documents du DMP (TD3.2), contrôle leur empreinte et les écrit dans un dossier."""
     with open_gateway(config) as gateway:
-        office, who = _asking(gateway, patient, of or (None if patient else documents[0]), account)
+        office, who = _whose(gateway, patient, of or (None if patient else documents[0]), account)
         found = office.retrieve(who, [_unique_id(gateway, one) for one in documents], by=operator(by))
     written = _write(found, out)
     if as_json:
@@ -134,7 +127,16 @@ def get(
         raise typer.Exit(ATTENTION)
 
 
-def _asking(gateway: Gateway, patient: Path | None, of: str | None, account: str | None) -> tuple[DmpOffice, Who]:
+@contextlib.contextmanager
+def _asking(
+    config: Path | None, patient: Path | None, of: str | None, account: str | None
+) -> Iterator[tuple[DmpOffice, Who]]:
+    """For one question: the gateway of a configuration, closed afterwards."""
+    with open_gateway(config) as gateway:
+        yield _whose(gateway, patient, of, account)
+
+
+def _whose(gateway: Gateway, patient: Path | None, of: str | None, account: str | None) -> tuple[DmpOffice, Who]:
     """The account's access and whose DMP; the command line is no place for an INS."""
     if (patient is None) == (of is None):
         raise typer.BadParameter("Donner --patient FICHIER ou --of DOCUMENT (l'un des deux).")
@@ -152,16 +154,18 @@ def _unique_id(gateway: Gateway, name: str) -> str:
 
 
 def _criteria(status: list[str] | None, since: str | None) -> Criteria:
-    from gateway.package.query import Criteria
+    from gateway.package.metadata_update import ARCHIVED, DEPRECATED
+    from gateway.package.query import APPROVED, Criteria
 
+    statuses = {"approved": APPROVED, "deprecated": DEPRECATED, "archived": ARCHIVED}
     wanted = status or ["approved"]
-    if unknown := [one for one in wanted if one not in STATUSES]:
+    if unknown := [one for one in wanted if one not in statuses]:
         raise typer.BadParameter(f"--status {unknown[0]} : approved, deprecated ou archived.")
     try:
         day = None if since is None else datetime.combine(date.fromisoformat(since), time()).astimezone()
     except ValueError as fault:
         raise typer.BadParameter("--since : AAAA-MM-JJ attendu.") from fault
-    return Criteria(statuses=tuple(STATUSES[one] for one in dict.fromkeys(wanted)), created_from=day)
+    return Criteria(statuses=tuple(statuses[one] for one in dict.fromkeys(wanted)), created_from=day)
 
 
 def _show(found: DmpListing, as_json: bool) -> None:
