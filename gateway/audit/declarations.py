@@ -73,10 +73,13 @@ def _episodes(basis: Basis, period: Period) -> list[Episode]:
 
 
 def _about(one: CareDocument, episode: Episode, day: date) -> tuple[str, ...]:
-    kind, code = episode.motive()
-    motive = motive_label({"code": code, "region": f"region:{code}", "none": ""}[kind])
     mode = UNESTABLISHED if one.care.claimed == UNESTABLISHED else str(one.care.mode)
-    return day.isoformat(), one.care.department or "", terminology.load().label("access_mode", mode), motive
+    return (
+        day.isoformat(),
+        one.care.department or "",
+        terminology.load().label("access_mode", mode),
+        motive_label(episode.motive),
+    )
 
 
 def _oldest_first(found: Iterable[Declaration]) -> list[Declaration]:

@@ -103,13 +103,16 @@ class Episode:
         """Whether its documents can tell of referrals and events: a PDF handed over as it is cannot."""
         return all(one.care.structured for one in self.documents)
 
-    def motive(self) -> tuple[str, str]:
-        """What brought the patient: `("code", "CIM-10:M54.5")`, `("region", ...)` or `("none", "")`; the first told."""
-        for one in self.documents:
-            if one.care.motives:
-                return "code", one.care.motives[0]
+    @property
+    def coded_motive(self) -> str:
+        """The code of what brought the patient (`CIM-10:M54.5`), the first told; empty: none was."""
+        return next((one.care.motives[0] for one in self.documents if one.care.motives), "")
+
+    @property
+    def motive(self) -> str:
+        """The same; without a code the region treated (`region:361292008`), else empty."""
         region = next((one.care.region for one in self.documents if one.care.region), None)
-        return ("region", region) if region else ("none", "")
+        return self.coded_motive or (f"region:{region}" if region else "")
 
     @cached_property
     def _referrals(self) -> list[tuple[CareDocument, Referral]]:

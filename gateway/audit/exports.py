@@ -64,6 +64,10 @@ La clé publique journal.pub se demande au cabinet, une fois, par un autre chemi
 """
 
 
+Behind = dict[tuple[int, int], Told]
+"""The records behind the lines of an export, by shard and number."""
+
+
 @dataclass(frozen=True)
 class Export:
     """What was written: the manifest, and how many lines the form has."""
@@ -153,7 +157,7 @@ def _part(
 ) -> int:
     """The lines of a period, and the records behind them with their inclusion proofs."""
     leaves: dict[int, list[bytes]] = {shard: [] for shard in marks}
-    behind: dict[tuple[int, int], Told] = {}
+    behind: Behind = {}
 
     def kept() -> Iterator[Told]:
         for told in _all(snapshot, marks, progress):
@@ -173,7 +177,7 @@ def _selection(
     marks: dict[int, Signed],
     period: Period,
     leaves: dict[int, list[bytes]],
-    behind: dict[tuple[int, int], Told],
+    behind: Behind,
 ) -> Iterator[str]:
     key = {"origin": snapshot.verifier.name, "public_key": snapshot.verifier.dump().strip()}
     yield _line({"format": SELECTION, "period": period.as_dict(), **key})
@@ -190,9 +194,6 @@ def _selection(
             yield _line({"shard": shard, "seq": seq, "record": data, "proof": proof})
 
 
-Behind = dict[tuple[int, int], Told]
-
-
 def _derive(
     told: Iterable[Told],
     folder: Path,
@@ -201,15 +202,13 @@ def _derive(
     inside: Callable[[Told], bool],
     behind: Behind | None = None,
 ) -> int:
-    """Write the lines of a form, note the records behind them; returns how many lines."""
-    noted: Behind = {} if behind is None else behind
-    keep = behind is not None
+    """Write the lines of a form, note the records behind them where they are wanted; returns how many lines."""
     if form in {"csv", "jsonl"}:
-        rows = _rows(told, inside, noted if keep else None)
+        rows = _rows(told, inside, behind)
         if form == "csv":
             return _write_csv(folder / NAMES["csv"], rows)
         return sum(1 for _ in rows)
-    made = _attempts(told, inside, noted if keep else None)
+    made = _attempts(told, inside, behind)
     if form == "fhir":
         return _write(folder / NAMES["fhir"], (_line(audit_event(one, origin)) for one in made))
     return _write(folder / NAMES["atna"], (atna(one, origin).decode() + "\n" for one in made))

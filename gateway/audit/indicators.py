@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from gateway import resources
 from gateway.audit import suppression
 from gateway.audit.episodes import CareDocument, Episode, documents, group, tally
+from gateway.audit.period import Period, parse
 
 if TYPE_CHECKING:
     from gateway.audit.ledger import Ledger, Mark, Parcel
-    from gateway.audit.period import Period
     from gateway.findings import Finding
     from gateway.store.facts import EpisodeFacts
 
@@ -151,7 +151,7 @@ def compute(basis: Basis, period: Period, threshold: int = 0) -> Indicators:
         kines=len({author for one in episodes for author in one.authors(period)}),
         patients=shown,
         episodes=suppression.single(len(episodes), threshold),
-        motives=suppression.partition(tally(_motive(one) for one in episodes), threshold),
+        motives=suppression.partition(tally(one.motive for one in episodes), threshold),
         sessions=None if shown is None else done,
         sessions_mean=None if shown is None else _ratio(done, len(patients)),
         sessions_by_month=_by_month(episodes, period, threshold),
@@ -175,11 +175,6 @@ def _ratio(number: int, of: int) -> Decimal:
     return (Decimal(number) / Decimal(of)).quantize(Decimal("0.1"), ROUND_HALF_UP)
 
 
-def _motive(episode: Episode) -> str:
-    kind, code = episode.motive()
-    return {"code": code, "region": f"region:{code}", "none": ""}[kind]
-
-
 def _severities(values: Iterable[str]) -> dict[str, int]:
     found = Counter(values)
     return {
@@ -188,13 +183,10 @@ def _severities(values: Iterable[str]) -> dict[str, int]:
 
 
 def _by_month(episodes: Iterable[Episode], period: Period, threshold: int) -> Cells:
-    from gateway.audit.period import Period as Months
-    from gateway.audit.period import parse
-
     found: dict[str, int] = {}
     for name in period.months():
         month = parse(name)
-        inside = Months(name, max(month.first, period.first), min(month.last, period.last))
+        inside = Period(name, max(month.first, period.first), min(month.last, period.last))
         found[name] = sum(one.done_in(inside) for one in episodes)
     return suppression.partition(found, threshold)
 
@@ -215,7 +207,7 @@ def _coverage(basis: Basis, period: Period, episodes: list[Episode], parcels: li
     settled = sum(parcel.state not in _PENDING for parcel in parcels)
     return {
         "participating_kines": _known_documents(basis, period),
-        "patients": Coverage(sum(one.motive()[0] == "code" for one in episodes), total),
+        "patients": Coverage(sum(bool(one.coded_motive) for one in episodes), total),
         "sessions": Coverage(sum(one.tells_sessions for one in episodes), total),
         "dmps_updated": Coverage(settled, len(parcels)),
         "adverse_events": structured,
