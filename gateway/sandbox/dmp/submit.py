@@ -71,7 +71,7 @@ class Submit:
         with self._store.transaction():
             problems += self._check_registry(package, headers)
             if not problems:
-                self._keep(package, headers)
+                keep(self._store, self._randomness, package, headers)
             self._count(package, "refused" if problems else "accepted", problems, call)
         return _answer(problems, package)
 
@@ -99,20 +99,10 @@ class Submit:
         problems += check_set(submission.set)
         problems += check_submission(submission, submission.set)
         for entry in submission.entries:
-            problems += self._check_content(entry, package, headers)
+            if entry.id in package.contents and not is_signature(entry):
+                problems += check_content(entry, package.contents[entry.id], headers)
         problems += self._check_signature(package, submission.set, vihf)
         return problems, headers
-
-    def _check_content(self, entry: RegistryObject, package: Package, headers: dict[str, CdaHeader]) -> list[Problem]:
-        content = package.contents.get(entry.id)
-        if content is None or is_signature(entry):
-            return []
-        try:
-            header = read_header(content)
-        except XmlError as fault:
-            return [Problem(CONTENT, entry.label, f"document illisible : {fault}")]
-        headers[entry.id] = header
-        return cross_check(entry, header)
 
     def _check_signature(self, package: Package, submission_set: RegistryObject, vihf: Vihf) -> list[Problem]:
         entries = package.submission.entries
@@ -141,22 +131,34 @@ class Submit:
         patient = patient_of(found, ebrim.SET_PATIENT) if found is not None else None
         return check_patient(self._store, patient, self._policy.unknown_patient) if patient is not None else []
 
-    def _keep(self, package: Package, headers: dict[str, CdaHeader]) -> None:
-        submission_set = package.submission.set
-        assert submission_set is not None  # its absence is a problem
-        naming = Naming(self._randomness, [submission_set, *package.submission.entries])
-        documents = tuple(
-            document_row(entry, package, headers.get(entry.id), naming[entry.id])
-            for entry in package.submission.entries
-        )
-        new = record_of(package.submission, submission_set, naming, documents, "feed")
-        self._store.add_submission(new)
-        for link in new.associations:
-            if link.type == ebrim.REPLACES:
-                self._store.set_status(link.target, DEPRECATED)
+
+def check_content(entry: RegistryObject, content: bytes, headers: dict[str, CdaHeader]) -> list[Problem]:
+    """The CDA of an entry against its metadata; its header is added to `headers`."""
+    try:
+        header = read_header(content)
+    except XmlError as fault:
+        return [Problem(CONTENT, entry.label, f"document illisible : {fault}")]
+    headers[entry.id] = header
+    return cross_check(entry, header)
 
 
-def document_row(entry: RegistryObject, package: Package, header: CdaHeader | None, entry_uuid: str) -> NewDocument:
+def keep(store: DmpStore, randomness: Randomness, package: Package, headers: dict[str, CdaHeader]) -> Naming:
+    """Store a checked feed; what it replaces becomes Deprecated. Returns the entryUUIDs that were given."""
+    submission_set = package.submission.set
+    assert submission_set is not None  # its absence is a problem
+    naming = Naming(randomness, [submission_set, *package.submission.entries])
+    documents = tuple(
+        _document_row(entry, package, headers.get(entry.id), naming[entry.id]) for entry in package.submission.entries
+    )
+    new = record_of(package.submission, submission_set, naming, documents, "feed")
+    store.add_submission(new)
+    for link in new.associations:
+        if link.type == ebrim.REPLACES:
+            store.set_status(link.target, DEPRECATED)
+    return naming
+
+
+def _document_row(entry: RegistryObject, package: Package, header: CdaHeader | None, entry_uuid: str) -> NewDocument:
     """The row of a document that was accepted."""
     content = package.contents[entry.id]
     kind, group = entry.code(ebrim.TYPE_CODE), entry.code(ebrim.CLASS_CODE)

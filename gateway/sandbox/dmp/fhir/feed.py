@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from gateway.clock import Clock, Randomness
 from gateway.sandbox import ebrim
-from gateway.sandbox.cda import CdaHeader, read_header
-from gateway.sandbox.crosscheck import cross_check
+from gateway.sandbox.cda import CdaHeader
 from gateway.sandbox.dmp.fhir import people, registry
 from gateway.sandbox.dmp.fhir.caller import Caller
 from gateway.sandbox.dmp.fhir.elements import Reader, dicts, uri_value
@@ -19,16 +18,13 @@ from gateway.sandbox.dmp.fhir.patch import supersedes
 from gateway.sandbox.dmp.fhir.values import Json, facts, profile
 from gateway.sandbox.dmp.package import Package, sha1
 from gateway.sandbox.dmp.patients import check_patient
-from gateway.sandbox.dmp.records import DEPRECATED
 from gateway.sandbox.dmp.rules import author_of, check_objects, patient_of, structure_of_author
-from gateway.sandbox.dmp.sets import Naming, record_of
 from gateway.sandbox.dmp.store import DmpStore
-from gateway.sandbox.dmp.submit import document_row
+from gateway.sandbox.dmp.submit import check_content, keep
 from gateway.sandbox.dmp.versions import check_unique, check_versions
 from gateway.sandbox.ebrim import Code
 from gateway.sandbox.metadata import check_entry, check_set
-from gateway.sandbox.problems import CONTENT, Problem
-from gateway.sandbox.xml import Element, XmlError
+from gateway.sandbox.xml import Element
 
 _DMP = "1.2.250.1.213.4.1.1.1"
 """Sender of the set that the server makes of a simplified publication: itself."""
@@ -117,12 +113,12 @@ class Feed:
             submission = ebrim.read_submission(request)
             package = Package(submission, draft.contents, ())
             try:
-                self._check(draft, package, caller)
+                headers = self._check(draft, package, caller)
             except RefusedError as refused:
                 problem = refused
             else:
                 self._store.add_reception(package.set_unique_id, "accepted", (), sha256)
-                return self._keep(package)
+                return self._keep(package, headers)
         self._store.add_reception(package.set_unique_id, "refused", problem.codes, sha256)
         raise problem
 
@@ -137,8 +133,8 @@ class Feed:
                 found[one.id] = f"urn:uuid:{one.replaced_id}"
         return found
 
-    def _check(self, draft: _Draft, package: Package, caller: Caller) -> None:
-        """Shape first: what cannot be read cannot be compared. Raises RefusedError."""
+    def _check(self, draft: _Draft, package: Package, caller: Caller) -> dict[str, CdaHeader]:
+        """The headers of the documents. Shape first: what cannot be read cannot be compared. Raises RefusedError."""
         if draft.issues:
             raise RefusedError(422, draft.issues)
         submission, lot = package.submission, package.submission.set
@@ -150,26 +146,20 @@ class Feed:
         headers: dict[str, CdaHeader] = {}
         for entry in submission.entries:
             problems += check_entry(entry)
-            problems += _check_content(entry, package.contents[entry.id], headers)
+            problems += check_content(entry, package.contents[entry.id], headers)
         patient = patient_of(lot, ebrim.SET_PATIENT)
         if patient is not None:
             problems += check_patient(self._store, patient, self._unknown_patient)
         problems += [*check_unique(package, self._store), *check_versions(package, headers, self._store)]
         if problems:
             raise of_problems(problems)
+        return headers
 
-    def _keep(self, package: Package) -> dict[str, str]:
-        lot, entries = package.submission.set, package.submission.entries
+    def _keep(self, package: Package, headers: dict[str, CdaHeader]) -> dict[str, str]:
+        lot = package.submission.set
         assert lot is not None
-        naming = Naming(self._randomness, [lot, *entries])
-        headers = {entry.id: read_header(package.contents[entry.id]) for entry in entries}
-        rows = tuple(document_row(one, package, headers[one.id], naming[one.id]) for one in entries)
-        new = record_of(package.submission, lot, naming, rows, "feed")
-        self._store.add_submission(new)
-        for link in new.associations:
-            if link.type == ebrim.REPLACES:
-                self._store.set_status(link.target, DEPRECATED)
-        return {"set": naming[lot.id], **{entry.id: naming[entry.id] for entry in entries}}
+        naming = keep(self._store, self._randomness, package, headers)
+        return {"set": naming[lot.id], **{entry.id: naming[entry.id] for entry in package.submission.entries}}
 
 
 def _check_caller(lot: ebrim.RegistryObject, caller: Caller) -> None:
@@ -180,15 +170,6 @@ def _check_caller(lot: ebrim.RegistryObject, caller: Caller) -> None:
     structure = structure_of_author(lot)
     if structure not in ({"", caller.structure} if caller.direct else {caller.structure}):
         raise refuse(403, "forbidden", where, "la structure de l'auteur n'est pas celle du certificat TLS")
-
-
-def _check_content(entry: ebrim.RegistryObject, content: bytes, headers: dict[str, CdaHeader]) -> list[Problem]:
-    try:
-        header = read_header(content)
-    except XmlError as fault:
-        return [Problem(CONTENT, entry.label, f"document illisible : {fault}")]
-    headers[entry.id] = header
-    return cross_check(entry, header)
 
 
 # ---------------------------------------------------------------------------------------------------- the shape

@@ -95,11 +95,10 @@ class Patch:
         old, new = visibility(held.confidentiality), visibility(tuple(code.code for code in wanted.labels))
         if old != new:
             uuid = f"urn:uuid:{self._randomness.uuid()}"
-            entry = self._relabelled(self._store.by_unique_id(held.unique_id)[0], wanted, uuid)
+            entry = self._relabelled(held, wanted, uuid)
             codes = tuple(code.code for code in entry.codes[ebrim.CONFIDENTIALITY])
             metadata = etree.tostring(entry.element, encoding="unicode", with_tail=False)
-            latest = self._store.by_unique_id(held.unique_id)[0]
-            self._store.add_version(latest, uuid, codes, metadata)
+            self._store.add_version(held, uuid, codes, metadata)
 
     def _relabelled(self, held: DmpDocument, wanted: _Wanted, uuid: str) -> ebrim.RegistryObject:
         """The entry with other visibility codes; its base confidentiality (N, R, V) is the CDA's and stays."""
