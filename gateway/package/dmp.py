@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.clock import Randomness
@@ -11,7 +11,7 @@ from gateway.errors import PackageError
 from gateway.package import ebxml, mtom, xds
 from gateway.package.keys import SigningKeys
 from gateway.package.signature import ProfileName, Signed, sign_submission_set
-from gateway.package.types import DmpContext, DmpIdentity, Package, Part
+from gateway.package.types import DmpContext, DmpIdentity, Door, Package, Part
 from gateway.settings import AccountSettings
 
 UNSIGNED_TYPE = "application/x-unsigned-preview+xml"
@@ -53,7 +53,11 @@ def dmp_package(
         Part("document", "text/xml", cda),
         Part("signature", "text/xml" if keys is not None else UNSIGNED_TYPE, signature),
     )
-    return Package(parts, _context(document, submission, account))
+    entry, signed = submission.entries
+    context = context_of(
+        document.header, account, lot=submission.set.unique_id, entry=entry.id, signature_entry=signed.id
+    )
+    return Package(parts, context)
 
 
 def is_signed(package: Package) -> bool:
@@ -152,18 +156,23 @@ def _name_id(structure: str, person: str, account: AccountSettings) -> str:
     return f"{structure}/{account.dmp.local_id if account.dmp is not None else account.id}"
 
 
-def _context(document: ClinicalDocument, submission: xds.Submission, account: AccountSettings) -> DmpContext:
-    header = document.header
-    entry, signature = submission.entries
+def context_of(
+    header: Header, account: AccountSettings, *, lot: str, entry: str, signature_entry: str = "", door: Door = "soap"
+) -> DmpContext:
+    """The context of a feed by either door: `lot` is the set's uniqueId, `entry` the document's entryUUID.
+
+    Raises PackageError like `identity_of`.
+    """
     former = header.replaces
     return DmpContext(
-        **asdict(identity_of(header, account)),
-        submission_set_id=submission.set.unique_id,
+        **identity_of(header, account).identity,
+        submission_set_id=lot,
         document_id=header.id,
-        document_entry=entry.id,
-        signature_entry=signature.id,
+        document_entry=entry,
+        signature_entry=signature_entry,
         replaces_document=former.id if former is not None else "",
         replaces_entry=(former.registry_entry or "") if former is not None else "",
+        door=door,
     )
 
 

@@ -22,7 +22,7 @@ from uuid import UUID, uuid5
 from gateway.clock import Randomness
 from gateway.document.model import Code
 from gateway.package import ebxml, hl7, xds
-from gateway.package.types import Change, DmpContext, DmpUpdateContext, Package, Part
+from gateway.package.types import Change, DmpUpdateContext, Package, Part, feed_context
 from gateway.package.xml import Element, parse
 
 UPDATE_STATUS = "urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus"
@@ -55,15 +55,12 @@ def update_package(feed: Package, change: Change, *, now: datetime, ids: Randomn
     `feed` is the package of its DMP delivery, signed or not; patient, author, structure and source are taken from it.
     `now` is the submission time. Same arguments, same bytes. Raises TypeError when `feed` is no feed of the DMP.
     """
-    fed = feed.context
-    if not isinstance(fed, DmpContext):
-        raise TypeError("not a DMP feed")
+    fed = feed_context(feed)
     lot = _lot(parse(feed.part("metadata").data), ids, now)
     link, entry = ids.uuid(), xds.urn(ids.uuid())
     submission = xds.Submission(lot, (), (_link(change, link, lot, fed.document_entry, entry),))
-    identity = {name: getattr(fed, name) for name in _IDENTITY}
     context = DmpUpdateContext(
-        **identity,
+        **fed.identity,
         change=change,
         submission_set_id=lot.unique_id,
         document_id=fed.document_id,
@@ -72,20 +69,6 @@ def update_package(feed: Package, change: Change, *, now: datetime, ids: Randomn
     )
     data = ebxml.serialise(ebxml.submit_request(submission))
     return Package((Part("update", "text/xml", data),), context)
-
-
-_IDENTITY = (
-    "ins",
-    "ins_oid",
-    "mode",
-    "author_id",
-    "author_name",
-    "role_code",
-    "role_display",
-    "structure_id",
-    "sector",
-    "name_id",
-)
 
 
 def _lot(request: Element, ids: Randomness, now: datetime) -> xds.SubmissionSet:

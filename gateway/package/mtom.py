@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from gateway.clock import Randomness
 from gateway.package import soap
-from gateway.package.types import DmpContext, DmpIdentity, Package
+from gateway.package.types import DmpIdentity, Package, feed_context
 
 IHE = "urn:ihe:iti:xds-b:2007"
 XOP = "http://www.w3.org/2004/08/xop/include"
@@ -53,7 +53,7 @@ def feed(
     `replaced` is the entryUUID that the document to replace has by now: it takes the place of the frozen one in the
     RPLC association, and nothing else changes (the signature covers the documents, not the metadata).
     """
-    context = _dmp_context(package)
+    context = feed_context(package)
     entries = {part: str(getattr(context, field)) for part, field in _DOCUMENTS}
     envelope = soap.envelope(
         soap.FEED, to=to, message_id=message_id, assertion=assertion, body=_feed_body(package, entries, replaced)
@@ -111,7 +111,7 @@ def _feed_body(package: Package, entries: dict[str, str], replaced: str | None) 
 
 def _retargeted(package: Package, replaced: str | None) -> bytes:
     metadata = package.part("metadata").data
-    frozen = _dmp_context(package).replaces_entry
+    frozen = feed_context(package).replaces_entry
     if replaced is None or replaced == frozen:
         return metadata
     old, new = (f"targetObject={quoteattr(entry)}".encode() for entry in (frozen, replaced))
@@ -133,18 +133,12 @@ def _head(boundary: str, content_id: str, content_type: str) -> bytes:
 
 def _boundary(package: Package) -> str:
     """A boundary that no part contains, the same at every attempt."""
-    context = _dmp_context(package)
+    context = feed_context(package)
     for salt in range(100):
         name = "kine-" + hashlib.sha256(f"{context.submission_set_id}/{salt}".encode()).hexdigest()[:32]
         if not any(name.encode() in part.data for part in package.parts):
             return name
     raise ValueError("every boundary occurs in the parts")
-
-
-def _dmp_context(package: Package) -> DmpContext:
-    if not isinstance(package.context, DmpContext):
-        raise TypeError("not a DMP package")
-    return package.context
 
 
 def _existence_body(context: DmpIdentity, sender: str, now: datetime, ids: Randomness) -> str:

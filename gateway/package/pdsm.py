@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gateway.package import dmp, xds
 from gateway.package.pdsm_resources import Entry, document_reference, patch_superseded, submission_set
-from gateway.package.types import DmpContext, Door, Package, Part
+from gateway.package.types import Door, Package, Part
 from gateway.render.fhir.write import to_json
 
 if TYPE_CHECKING:
@@ -50,16 +49,7 @@ def pdsm_package(
     entry = Entry(document, cda, xds.urn(ids.uuid()), fr_core)
     lot = xds.oid(ids.uuid())
     resource = _bundle(entry, lot, account, now, ids) if door == "iti65" else document_reference(entry, inline=True)
-    context = DmpContext(
-        **asdict(dmp.identity_of(header, account)),
-        submission_set_id=lot,
-        document_id=header.id,
-        document_entry=entry.id,
-        signature_entry="",
-        replaces_document=header.replaces.id if header.replaces is not None else "",
-        replaces_entry=(header.replaces.registry_entry or "") if header.replaces is not None else "",
-        door=door,
-    )
+    context = dmp.context_of(header, account, lot=lot, entry=entry.id, door=door)
     return Package((Part("request", MEDIA_TYPE, to_json(resource).encode()),), context)
 
 

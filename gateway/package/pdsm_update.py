@@ -7,13 +7,12 @@ whatever a change in between could move.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from gateway.package import xds
 from gateway.package.metadata_update import LABELS
 from gateway.package.pdsm_people import data
-from gateway.package.types import Change, DmpContext, DmpIdentity, DmpUpdateContext, Package, Part
+from gateway.package.types import Change, DmpUpdateContext, Package, Part, feed_context
 from gateway.render.fhir.write import to_json
 
 if TYPE_CHECKING:
@@ -28,11 +27,9 @@ Operation = dict[str, Any]
 
 def update_package(feed: Package, change: Change) -> Package:
     """Freeze a change of the document that `feed` brought by the FHIR door: one part `update`, and its context."""
-    fed = feed.context
-    if not isinstance(fed, DmpContext):
-        raise TypeError("not a DMP feed")
+    fed = feed_context(feed)
     context = DmpUpdateContext(
-        **{one.name: getattr(fed, one.name) for one in fields(DmpIdentity)},
+        **fed.identity,
         change=change,
         submission_set_id="",
         document_id=fed.document_id,

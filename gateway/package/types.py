@@ -7,7 +7,7 @@ bytes. Only what a protocol wants fresh (VIHF, WS-Addressing MessageID) is made 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 
@@ -58,6 +58,11 @@ class DmpIdentity:
     def patient_cx(self) -> str:
         """The patient as XDS writes it."""
         return f"{self.ins}^^^&{self.ins_oid}&ISO^NH"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The fields that say who acts for whom, without what a subclass adds."""
+        return {one.name: getattr(self, one.name) for one in fields(DmpIdentity)}
 
 
 Door = Literal["soap", "iti65", "iti105"]
@@ -126,6 +131,13 @@ class Package:
         raise KeyError(name)
 
 
+def feed_context(package: Package) -> DmpContext:
+    """The context of a feed. Raises TypeError on any other package."""
+    if not isinstance(package.context, DmpContext):
+        raise TypeError("not a DMP feed")
+    return package.context
+
+
 def context_to_json(context: SendContext) -> bytes:
     """A context as canonical JSON bytes, for the store."""
     return json.dumps(asdict(context), sort_keys=True, separators=(",", ":")).encode()
@@ -153,4 +165,5 @@ __all__ = [
     "SendContext",
     "context_from_json",
     "context_to_json",
+    "feed_context",
 ]

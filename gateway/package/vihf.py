@@ -98,8 +98,7 @@ def _attributes(parent: Element, context: DmpIdentity, software: SoftwareIdentit
         _text_attribute(parent, "urn:oasis:names:tc:xspa:1.0:subject:subject-id", context.author_name)
     role = {"code": context.role_code, "codeSystem": _PROFESSIONS, "displayName": context.role_display}
     _coded_attribute(parent, "urn:oasis:names:tc:xacml:2.0:subject:role", "Role", role)
-    patient = f"{context.ins}^^^&{context.ins_oid}&ISO^NH"
-    _text_attribute(parent, "urn:oasis:names:tc:xacml:2.0:resource:resource-id", patient)
+    _text_attribute(parent, "urn:oasis:names:tc:xacml:2.0:resource:resource-id", context.patient_cx)
     _text_attribute(parent, "Ressource_URN", "urn:dmp")
     purpose = {
         "code": "normal",

@@ -16,7 +16,7 @@ from gateway.package import dmp as dmp_package
 from gateway.package import mtom
 from gateway.package.mtom import HttpBody
 from gateway.package.query import APPROVED
-from gateway.package.types import DmpContext, DmpUpdateContext, Package
+from gateway.package.types import DmpContext, DmpUpdateContext, Package, feed_context
 from gateway.package.xml import Element
 from gateway.settings import DmpSettings
 
@@ -59,7 +59,7 @@ class DmpChannel:
         """
         if isinstance(package.context, DmpUpdateContext):
             return await self._updates.send(package, before_commit)
-        context = _context(package)
+        context = feed_context(package)
         ready = self._prepare(package)
         if isinstance(ready, Outcome):
             return ready
@@ -84,7 +84,7 @@ class DmpChannel:
         """
         if isinstance(package.context, DmpUpdateContext):
             return await self._updates.resolve(package)
-        context = _context(package)
+        context = feed_context(package)
         if self._settings.in_doubt == "human":
             return Outcome(Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN", reference=context.submission_set_id, host=self._host)
         ready = self._prepare(package)
@@ -112,7 +112,7 @@ class DmpChannel:
         All metadata in direct mode; in indirect mode, which may only look for references, entryUUIDs. An Outcome
         that is never ACCEPTED when the registry could not be asked or refused.
         """
-        found = await self._reader.documents(_context(package), [unique_id])
+        found = await self._reader.documents(feed_context(package), [unique_id])
         return found if isinstance(found, Outcome) else found.items
 
     async def _target(self, context: DmpContext) -> str | Outcome | None:
@@ -179,9 +179,3 @@ class DmpChannel:
         if response.status == "Success":
             return classify.accepted(context, self._host)
         return classify.from_errors(response.errors, context, self._host)
-
-
-def _context(package: Package) -> DmpContext:
-    if not isinstance(package.context, DmpContext):
-        raise TypeError("not a DMP package")
-    return package.context

@@ -17,7 +17,7 @@ from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
 from gateway.package import pdsm, pdsm_update
 from gateway.package.mtom import HttpBody
 from gateway.package.pdsm_people import data
-from gateway.package.types import DmpContext, DmpUpdateContext, Package
+from gateway.package.types import DmpContext, DmpUpdateContext, Package, feed_context
 
 if TYPE_CHECKING:
     from gateway.channels.dmp.http import HttpAnswer
@@ -39,7 +39,7 @@ class FhirDoor:
         """Try once: existence, then the frozen request. Raises only what `before_commit` raises."""
         if isinstance(package.context, DmpUpdateContext):
             return await self._change(package.context, before_commit)
-        context = _feed_context(package)
+        context = feed_context(package)
         refused = await self._existence.known(context)
         if refused is not None:
             return refused
@@ -54,7 +54,7 @@ class FhirDoor:
         context = package.context
         if isinstance(context, DmpUpdateContext):
             return await self._resolve_change(context)
-        feed = _feed_context(package)
+        feed = feed_context(package)
         if self._human:
             return Outcome(Verdict.IN_DOUBT, "DMP-NEEDS-HUMAN", reference=feed.submission_set_id, host=self._host)
         if self._link.settings.in_doubt == "resend":
@@ -164,9 +164,3 @@ class FhirDoor:
             return State(None)
         entry = changing.current(found)
         return State(entry, entry.status)
-
-
-def _feed_context(package: Package) -> DmpContext:
-    if not isinstance(package.context, DmpContext):
-        raise TypeError("not a DMP package")
-    return package.context
