@@ -196,7 +196,7 @@ class Core:
         grown: list[journal.Growth] = []
         held = sorted({journal.shard_of(account, self.shards) for account in accounts}) or None
         with self.db.write(held) as tx:
-            work = Work(tx, tx.now() or self.clock.now(), self)
+            work = Work(tx, self.time_of(tx), self)
             yield work
             for shard in sorted(work.records):
                 if held is not None and shard not in held:
@@ -209,12 +209,11 @@ class Core:
     def now(self) -> datetime:
         """The time that leases and due times follow: the database's where it has a clock that counts."""
         with self.db.read() as tx:
-            return tx.now() or self.clock.now()
+            return self.time_of(tx)
 
-    def account_of(self, delivery_id: str) -> str:
-        """The account of a delivery, which never changes. Raises NotFoundError (DLV-404)."""
-        with self.db.read() as tx:
-            return str(find_delivery(tx, delivery_id)["account"])
+    def time_of(self, tx: Transaction) -> datetime:
+        """`now`, inside a transaction."""
+        return tx.now() or self.clock.now()
 
     def sign(self, size: int, root: bytes, shard: int = 0) -> None:
         """Write a checkpoint. A failure is logged, not raised: the change itself is committed."""

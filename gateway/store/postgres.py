@@ -13,10 +13,11 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import StoreError
+from gateway.store.core import from_ms
 from gateway.store.database import Row, Transaction, migrations, statements
 from gateway.store.pg_errors import translated
 from gateway.store.pg_session import OLDEST, Dsn, connect, named
@@ -33,7 +34,6 @@ KEPT = 4
 """Idle connections that a process keeps."""
 PATIENCE = 10.0
 """Seconds that a transaction waits for a server which was there before: a restart or a failover takes as long."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOW = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms"
 _HEADS = "SELECT shard, size, hash, frontier FROM journal_head {where} ORDER BY shard FOR UPDATE"
 
@@ -156,7 +156,7 @@ class _Transaction:
         self._connection = connection
         self._texts = texts
         self._bulk = bulk
-        self._now = _EPOCH + timedelta(milliseconds=results[-1][0]["ms"]) if server_clock else None
+        self._now = from_ms(results[-1][0]["ms"]) if server_clock else None
         self._heads = {row["shard"]: row for rows in results[:-1] for row in rows}
 
     def now(self) -> datetime | None:

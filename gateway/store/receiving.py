@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.store import journal, mail_keys, reading
-from gateway.store.core import GATEWAY, Core, Work, find_delivery, from_ms, receipt_of, to_ms
+from gateway.store.core import GATEWAY, Core, Work, find_delivery, find_document, from_ms, receipt_of, to_ms
 from gateway.store.received import (
     PROVES,
     Cursor,
@@ -42,7 +42,6 @@ NOT_READ = "MSS-RCPT-URGENT"
 _QUIET = frozenset({"reply", "auto_reply", "own"})
 """Kinds of mail that are nobody's business here unless they are about a delivery."""
 _SETTLED_VERDICTS = frozenset({"applied", "noted", "doubled"})
-_SUCCESS = frozenset({Receipt.DELIVERED, Receipt.PROCESSED, Receipt.INTEGRATED})
 
 
 # ------------------------------------------------------------------------------------------------- taking
@@ -215,7 +214,7 @@ def settle(work: Work, row: Row, said: Said, fields: dict[str, Any]) -> bool:
     if proves:
         work.move(row, Event.RECEIPT, Transport.SENT, fields=fields, receipt=after, reason=PROVED)
         if after is Receipt.AWAITED and not _is_enough(row, said):
-            columns["awaited_until"] = work.ms + round(work.core.deadlines.first(row["priority"]) * 1000)
+            columns["awaited_until"] = work.awaited_until(row)
     else:
         work.note_delivery(Event.RECEIPT, row, state=state, receipt=after, **fields)
     work.tx.run("delivery_receipt", id=row["id"], receipt=after, **columns)
@@ -266,7 +265,7 @@ def settle_proven(work: Work, delivery_id: str) -> None:
 def mark_overdue(core: Core, account: str | None) -> list[DeliveryRow]:
     """See ReceiptStore.mark_overdue."""
     with core.db.read() as tx:  # a look costs no lock
-        if tx.one("deliveries_overdue", account=account, now=to_ms(tx.now() or core.clock.now())) is None:
+        if tx.one("deliveries_overdue", account=account, now=to_ms(core.time_of(tx))) is None:
             return []
     found = []
     with core.write() as work:
@@ -301,9 +300,7 @@ def hold_pair(work: Work, row: Row, reason: str, actor: str) -> list[Row]:
 
 def patient_of(work: Work, row: Row) -> str:
     """The pseudonym of the patient of a delivery."""
-    document = work.tx.one("document_get", id=row["document_id"])
-    assert document is not None  # a delivery belongs to a document
-    return str(document["patient"])
+    return str(find_document(work.tx, row["document_id"])["patient"])
 
 
 def _advance(work: Work, account: str, place: Place) -> None:
@@ -377,5 +374,4 @@ def key_mail(core: Core, delivery_id: str, keys: MailKeys | None) -> None:
         row = find_delivery(work.tx, delivery_id)
         if row["state"] == Transport.SENT and receipt_of(row) is Receipt.AWAITED and row["awaited_until"] is None:
             # Sent before receipts had a time: it begins now, or every old mail would alarm at once.
-            seconds = work.core.deadlines.first(row["priority"])
-            work.tx.run("delivery_await", id=delivery_id, until=work.ms + round(seconds * 1000))
+            work.tx.run("delivery_await", id=delivery_id, until=work.awaited_until(row))
