@@ -87,8 +87,8 @@ def entries(data: Iterable[object]) -> list[Entry]:
 def uids(data: Iterable[object]) -> tuple[set[int], bool]:
     """The UIDs of a SEARCH answer, and whether everything in it was one."""
     words = [word for item in data if isinstance(item, bytes) for word in item.split()]
-    valid = set(_valid(words))
-    return valid, len(words) == len(list(_valid(words)))
+    valid = list(_valid(words))
+    return set(valid), len(words) == len(valid)
 
 
 def _valid(words: Iterable[bytes]) -> Iterator[int]:

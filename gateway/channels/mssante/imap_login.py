@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gateway.channels import tokens
 from gateway.channels.mssante import bearer
 from gateway.channels.mssante.mailbox_faults import MailboxError, login_refused, misconfigured
+from gateway.channels.mssante.wire import quoted
 from gateway.channels.outcome import Verdict
 from gateway.errors import ConfigError
 
@@ -80,7 +81,8 @@ def _by_token(box: Wire, who: Identity) -> None:
     except imaplib.IMAP4.abort:
         raise
     except imaplib.IMAP4.error as fault:
-        raise login_refused(fault, token=_token_at_fault(challenges[-1])) from None  # the text might hold the token
+        # Refused before it was asked for, the token is not at fault. No cause: its text might hold the token.
+        raise login_refused(fault, token=bool(challenges) and _token_at_fault(challenges[-1])) from None
 
 
 def _token(who: Identity) -> str:
@@ -110,7 +112,7 @@ def _plain(box: Wire, user: str, password: str) -> None:
     elif "LOGINDISABLED" in box.capabilities:
         raise misconfigured("IMAP-NO-METHOD")
     else:
-        box.login('"' + user.replace("\\", "\\\\").replace('"', '\\"') + '"', password)
+        box.login(quoted(user), password)
 
 
 def _read_secret(path: Path) -> str:

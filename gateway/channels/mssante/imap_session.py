@@ -88,9 +88,9 @@ class ImapSession:
 
     def examine(self) -> Folder:
         """Open the folder for reading only (RFC 9051 §6.3.3)."""
-        quoted = '"' + self._settings.folder.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        folder = wire.quoted(self._settings.folder)
         try:
-            self.said("EXAMINE", lambda: self._live.select(quoted, readonly=True))
+            self.said("EXAMINE", lambda: self._live.select(folder, readonly=True))
         except MailboxError as fault:
             raise misconfigured("IMAP-FOLDER") from fault
         return Folder(self._number("UIDVALIDITY") or 0, self._number("UIDNEXT"))
@@ -106,7 +106,12 @@ class ImapSession:
 
     def idle(self, seconds: float) -> None:
         """Wait for the server's word, at most `seconds`."""
-        self.said("IDLE", lambda: ("OK", [self._live.idle(seconds)]))
+
+        def ask() -> Answer:
+            self._live.idle(seconds)
+            return "OK", []
+
+        self.said("IDLE", ask)
 
     @property
     def selected(self) -> bool:

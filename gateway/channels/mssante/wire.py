@@ -108,8 +108,8 @@ class _Bounded(imaplib.IMAP4):
         text = b" ".join(item for item in data if isinstance(item, bytes)) if kind == "OK" else b""
         self.capabilities = tuple(text.decode("ascii", "replace").upper().split())
 
-    def idle(self, seconds: float) -> bool:
-        """Wait until the server says something (RFC 2177), at most `seconds`. Returns whether it did.
+    def idle(self, seconds: float) -> None:
+        """Wait until the server says something (RFC 2177), at most `seconds`.
 
         Raises what a read raises; a refusal of IDLE is an abort.
         """
@@ -118,11 +118,10 @@ class _Bounded(imaplib.IMAP4):
         self.send(tag + b" IDLE\r\n")
         if not self._until(b"+", tag):
             raise self.abort("IDLE refused")
-        woken = self._readable(seconds)
+        self._await_word(seconds)
         self.allow(self._stall, TALK)
         self.send(b"DONE\r\n")
         self._until(tag, b"* BYE")
-        return woken
 
     def _until(self, wanted: bytes, end: bytes) -> bool:
         """Read lines until one begins with `wanted`; False: one began with `end`. Raises abort when lost."""
@@ -133,12 +132,12 @@ class _Bounded(imaplib.IMAP4):
                 return False
         raise self.abort("connection lost")
 
-    def _readable(self, seconds: float) -> bool:
+    def _await_word(self, seconds: float) -> None:
         if self._buffer or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
-            return True
+            return
         with selectors.DefaultSelector() as selector:
             selector.register(self.sock, selectors.EVENT_READ)
-            return bool(selector.select(seconds))
+            selector.select(seconds)
 
     def kill(self) -> None:
         """Make whoever reads in another thread stop at once."""
@@ -171,6 +170,11 @@ def connect(host: str, port: int, context: ssl.SSLContext, *, starttls: bool, ti
         close(wire)
         raise
     return wire
+
+
+def quoted(text: str) -> str:
+    """A quoted string (RFC 9051 §4.3): imaplib writes the name of a box and of a folder as it gets them."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def close(wire: Wire) -> None:

@@ -125,6 +125,8 @@ class _Talk:
     async def do_authenticate(self, _tag: str, words: list[str]) -> str:
         import base64
 
+        if "authenticate_no" in self.box.lies:
+            return "NO not this way"
         await self.say("+ ")
         self.box.logins.append(words[0].encode() + b" " + base64.b64decode(await self.reader.readline()))
         if self.box.refused:

@@ -249,6 +249,7 @@ def broken(_account: str) -> str:
         (lambda _: "t", Box(capabilities="IMAP4rev1"), Verdict.CONFIGURATION, "IMAP-NO-XOAUTH2"),
         (lambda _: "t", Box(refused="no", challenge=b'{"status":"401"}'), Verdict.SESSION, "IMAP-SESSION"),
         (lambda _: "t", Box(refused="no", challenge=b'{"status":"403"}'), Verdict.CONFIGURATION, "IMAP-LOGIN"),
+        (lambda _: "t", Box(lies={"authenticate_no": lambda *_: []}), Verdict.CONFIGURATION, "IMAP-LOGIN"),
     ],
 )
 async def test_tokens_that_do_not_open_the_box(
