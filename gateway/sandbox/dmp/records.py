@@ -23,18 +23,14 @@ class DmpPatient:
 
 
 @dataclass(frozen=True, slots=True)
-class DmpDocument:
-    """One metadata version of a stored document; `confidentiality` lists the codes, `latest` marks the current one."""
+class NewDocument:
+    """A document about to be stored; `confidentiality` lists the codes."""
 
     entry_uuid: str
-    logical_id: str
-    version: int
-    latest: bool
     unique_id: str
     hash: str
     size: int
     mime: str
-    status: str
     is_signature: bool
     title: str
     type_code: str
@@ -45,32 +41,24 @@ class DmpDocument:
     cda_version: int
     metadata: str
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DmpDocument(NewDocument):
+    """One metadata version of a stored document: what was fed, then what the registry and its set say of it.
+
+    `latest` marks the current version.
+    """
+
+    logical_id: str
+    version: int
+    latest: bool
+    status: str
     set_unique_id: str
     matricule: str
     oid: str
     author_id: str
     structure: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewDocument:
-    """A document about to be stored."""
-
-    entry_uuid: str
-    unique_id: str
-    hash: str
-    size: int
-    mime: str
-    is_signature: bool
-    title: str
-    type_code: str
-    class_code: str
-    creation_time: str
-    confidentiality: tuple[str, ...]
-    cda_set_id: str
-    cda_version: int
-    metadata: str
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ from gateway.sandbox.dmp.records import (
 )
 
 _DOCUMENT = (
-    "d.entry_uuid, d.logical_id, d.version, d.latest, d.unique_id, d.hash, d.size, d.mime, d.status, d.is_signature,"
-    " d.title, d.type_code, d.class_code, d.creation_time, d.confidentiality, d.cda_set_id, d.cda_version,"
-    " d.metadata, c.bytes, s.unique_id, s.matricule, s.oid, s.author_id, s.structure"
+    "d.entry_uuid, d.unique_id, d.hash, d.size, d.mime, d.is_signature, d.title, d.type_code, d.class_code,"
+    " d.creation_time, d.confidentiality, d.cda_set_id, d.cda_version, d.metadata, c.bytes,"
+    " d.logical_id, d.version, d.latest, d.status, s.unique_id, s.matricule, s.oid, s.author_id, s.structure"
 )
 _FROM = "FROM document d JOIN submission s ON s.id = d.submission_id JOIN content c ON c.unique_id = d.unique_id"
 _SUBMISSION = (
@@ -259,8 +259,8 @@ class DmpStore:
 
 def _document(row: tuple[object, ...]) -> DmpDocument:
     values = list(row)
-    values[3], values[9] = bool(values[3]), bool(values[9])
-    values[14] = tuple(json.loads(str(values[14])))
+    values[5], values[17] = bool(values[5]), bool(values[17])
+    values[10] = tuple(json.loads(str(values[10])))
     return DmpDocument(*values)  # type: ignore[arg-type]
 
 
