@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from gateway.errors import GatewayError
 from gateway.inspection import held_certificates
+from gateway.store import checkpoint
 
 if TYPE_CHECKING:
     from gateway.api import Gateway
@@ -101,15 +102,14 @@ class _Standing:
         return family
 
     def _journal(self) -> Iterator[GaugeMetricFamily]:
-        folder = self._gateway.settings.journal.checkpoint_dir
-        for name, text, files in (
-            ("kine_checkpoint_timestamp_seconds", "When the journal was last signed.", "checkpoint-*.txt"),
-            ("kine_anchor_timestamp_seconds", "When a checkpoint was last time-stamped.", "checkpoint-*.tsr"),
+        signed, stamped = checkpoint.newest(self._gateway.settings.journal.checkpoint_dir)
+        for name, text, at in (
+            ("kine_checkpoint_timestamp_seconds", "When the journal was last signed.", signed),
+            ("kine_anchor_timestamp_seconds", "When a checkpoint was last time-stamped.", stamped),
         ):
             family = GaugeMetricFamily(name, text)
-            newest = max((path.stat().st_mtime for path in folder.glob(files)), default=None)
-            if newest is not None:
-                family.add_metric([], newest)
+            if at is not None:
+                family.add_metric([], at)
             yield family
 
     def _certificates(self) -> GaugeMetricFamily:

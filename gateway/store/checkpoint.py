@@ -250,6 +250,17 @@ class CheckpointFolder:
         return found
 
 
+def newest(path: Path) -> tuple[float | None, float | None]:
+    """When the newest checkpoint of a folder was written, and its newest time stamp (POSIX times); None: there is none.
+
+    Raises OSError.
+    """
+    notes = list(path.glob(NOTES))
+    stamps = (stamp for note in notes if (stamp := note.with_suffix(STAMP)).exists())
+    signed, stamped = (max((file.stat().st_mtime for file in files), default=None) for files in (notes, stamps))
+    return signed, stamped
+
+
 def read_notes(path: Path) -> list[str]:
     """The text of every checkpoint file of a folder, smallest first."""
     return [file.read_text(encoding="utf-8") for file in sorted(path.glob(NOTES))]
