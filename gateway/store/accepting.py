@@ -11,9 +11,9 @@ from typing import Any
 from gateway.errors import ConflictError
 from gateway.store import freezing, identity, journal, mail_keys, payload, stops, succession
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
-from gateway.store.core import GATEWAY, Core, Work
+from gateway.store.core import Core, Work
 from gateway.store.database import Transaction
-from gateway.store.states import Event, Receipt, Transport, allowed
+from gateway.store.states import GATEWAY, Event, Receipt, Transport, allowed
 
 LIKELY_REPEAT = "ENG-REPEAT"
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -128,7 +128,7 @@ def _seal(core: Core, request: AcceptRequest) -> _Sealed:
 def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: _Sealed) -> Accepted:
     patient = core.vault.pseudonym(request.account, request.patient)
     if request.replaces is not None:
-        succession.replace(work, request.replaces, request.supersedes, request.deliveries, GATEWAY)
+        succession.replace(work, request.replaces, request.supersedes, request.deliveries)
     repeat = None if request.replaces else _repeated(work.tx, request, patient)
     doubt = identity.found(core, work.tx, request.account, patient, request.guard) if request.guard else None
     common = {

@@ -11,9 +11,9 @@ from typing import Any, Literal
 from gateway.errors import LeaseLostError, StoreError
 from gateway.store import journal, payload, receiving, stops
 from gateway.store.base import URGENT, Claim, Progress, Result, Wanted
-from gateway.store.core import GATEWAY, Core, Work, find_delivery, to_ms
+from gateway.store.core import Core, Work, find_delivery, to_ms
 from gateway.store.database import Row, Transaction
-from gateway.store.states import Event, Receipt, Transport, allowed
+from gateway.store.states import GATEWAY, Event, Receipt, Transport, allowed
 
 CLOCK_STEP = timedelta(seconds=60)
 """A clock that went back by more than this froze the schedule: what it had planned becomes due."""

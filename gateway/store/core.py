@@ -15,10 +15,7 @@ from gateway.store import journal, mail_keys, stops, succession
 from gateway.store.checkpoint import CheckpointFolder
 from gateway.store.database import Database, Row, Transaction
 from gateway.store.sealing import DocumentKey, Vault
-from gateway.store.states import Event, Receipt, Transport, allowed
-
-GATEWAY = "gateway"
-"""Actor of what no person decided."""
+from gateway.store.states import GATEWAY, Event, Receipt, Transport, allowed
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOG = logging.getLogger(__name__)
@@ -78,6 +75,10 @@ class Work:
             account = None if row is None else row["account"]
         return journal.shard_of(account, self.core.shards)
 
+    def delivery(self, delivery_id: str) -> Row:
+        """The delivery's row as it stands now. Raises NotFoundError (DLV-404)."""
+        return find_delivery(self.tx, delivery_id)
+
     def note_delivery(self, event: str, row: Row, **fields: Any) -> None:
         """Add a journal record about a delivery."""
         about = {"document": row["document_id"], "delivery": row["id"], "channel": row["channel"]}
@@ -102,8 +103,8 @@ class Work:
         self.tx.run("delivery_move", **new)
         self._await(row, state, new["receipt"])
         self._hold_with_its_pair(row, event, state)
-        succession.settled(self, row, state, GATEWAY)
-        stops.caught(self, row, state, GATEWAY)
+        succession.settled(self, row, state)
+        stops.caught(self, row, state)
         succession.withdrawn(self, row, state)
 
     def moving(
@@ -153,9 +154,7 @@ class Work:
             return
         hold = mail_keys.pair_hold(self.tx, row["account"], row["document_id"], row["recipient_mac"])
         if hold is not None:
-            current = self.tx.one("delivery_get", id=row["id"])
-            assert current is not None  # deliveries are never deleted
-            self.move(current, Event.HOLD, Transport.HELD, reason=hold["reason"], actor=GATEWAY)
+            self.move(self.delivery(row["id"]), Event.HOLD, Transport.HELD, reason=hold["reason"], actor=GATEWAY)
 
 
 _COMES_BACK = frozenset(

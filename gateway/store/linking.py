@@ -10,7 +10,7 @@ from gateway.store import journal, payload, succession
 from gateway.store.accepting import New, insert_delivery
 from gateway.store.core import check, find_delivery, find_document, receipt_of
 from gateway.store.operating import check_reason, checked_name, keep_note, withdrawn
-from gateway.store.states import TRANSITIONS, Event, Receipt, Transport
+from gateway.store.states import IN_FLIGHT, TRANSITIONS, Event, Receipt, Transport
 
 if TYPE_CHECKING:
     from gateway.store.core import Core, Work
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 REASONS: dict[LinkAction, str] = {"readdress": "ENG-READDRESSED", "reprepare": "ENG-REPREPARED"}
 """Reason of a delivery whose place a linked one took."""
-_IN_FLIGHT = frozenset({Transport.SENDING, Transport.TRANSMITTING})
 
 
 def link(core: Core, request: Link) -> str:
@@ -119,6 +118,6 @@ def _mark(core: Core, work: Work, document: str, by: str, request: Withdrawal) -
 
 def _follow(core: Core, work: Work, after: Row, one: FollowUp) -> str:
     """A follow-up, waiting while the delivery that it is about is under way."""
-    under_way = Transport(after["state"]) in _IN_FLIGHT
+    under_way = Transport(after["state"]) in IN_FLIGHT
     planned = replace(one.planned, waits_for=after["id"] if under_way else None, needs_it=under_way and one.certain)
     return insert_into(core, work, find_document(work.tx, after["document_id"]), planned, due_in=one.settle)

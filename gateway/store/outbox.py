@@ -44,7 +44,7 @@ from gateway.store.base import (
 )
 from gateway.store.browsing_types import Consulted, Listed, PageFilter
 from gateway.store.checkpoint import SignedNote
-from gateway.store.core import GATEWAY, Core, Work
+from gateway.store.core import Core, Work
 from gateway.store.dmp_acts import DmpAccess, DmpChange
 from gateway.store.facts import EpisodeFacts, LateObligation, NewFacts
 from gateway.store.following import WINDOW, Moved
@@ -52,11 +52,10 @@ from gateway.store.linked import Link, Withdrawal
 from gateway.store.oppositions import Opposed, Opposition, Person
 from gateway.store.outbox_receipts import ReceiptOutbox
 from gateway.store.snapshot import Snapshot
-from gateway.store.states import Event, Receipt, Transport
+from gateway.store.states import GATEWAY, Event, Receipt, Transport
 from gateway.store.stops import Access, PatientStop, Stopped
 
 RESTORED = "ENG-RESTORED"
-EVERY = "*"
 
 
 class Outbox(ReceiptOutbox):
@@ -135,11 +134,11 @@ class Outbox(ReceiptOutbox):
         """See Store."""
         return linking.withdraw(self.core, withdrawal)
 
-    def pause(self, account: str, channel: str = EVERY, *, by: str, reason: str) -> None:
+    def pause(self, account: str, channel: str = journal.EVERY, *, by: str, reason: str) -> None:
         """See Store."""
         operating.pause(self.core, account, channel, by, reason)
 
-    def resume(self, account: str, channel: str = EVERY, *, by: str) -> bool:
+    def resume(self, account: str, channel: str = journal.EVERY, *, by: str) -> bool:
         """See Store."""
         return operating.resume(self.core, account, channel, by)
 
@@ -382,6 +381,6 @@ class Outbox(ReceiptOutbox):
 
 
 def _stop_everything(work: Work) -> None:
-    values = {"account": EVERY, "channel": EVERY, "reason": RESTORED}
+    values = {"account": journal.EVERY, "channel": journal.EVERY, "reason": RESTORED}
     if work.tx.run("pause_put", actor=GATEWAY, now=work.ms, **values):
         work.note("paused", by=GATEWAY, **values)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.store import journal, mail_keys, reading
-from gateway.store.core import GATEWAY, Core, Work, find_delivery, find_document, from_ms, receipt_of, to_ms
+from gateway.store.core import Core, Work, find_delivery, find_document, from_ms, receipt_of, to_ms
 from gateway.store.received import (
     PROVES,
     Cursor,
@@ -24,7 +24,7 @@ from gateway.store.received import (
     Word,
 )
 from gateway.store.requests import NORMAL, URGENT
-from gateway.store.states import RECEIPTS, TRANSITIONS, Event, Receipt, Transport, allowed
+from gateway.store.states import GATEWAY, RECEIPTS, TRANSITIONS, Event, Receipt, Transport, allowed
 
 if TYPE_CHECKING:
     from gateway.store.database import Row

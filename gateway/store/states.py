@@ -72,8 +72,12 @@ class Event(StrEnum):
     RESTORED = "restored"
 
 
+GATEWAY = "gateway"
+"""Actor of what no person decided."""
+
 T = Transport
-_IN_FLIGHT = (T.SENDING, T.TRANSMITTING)
+IN_FLIGHT = (T.SENDING, T.TRANSMITTING)
+"""States in which a worker holds the delivery."""
 _ANSWERED = (T.SENDING, T.TRANSMITTING, T.IN_DOUBT)
 _WAITING = (T.PREPARED, T.RETRY, T.WAITING_FOR_SESSION)
 
@@ -86,16 +90,16 @@ TRANSITIONS: dict[Event, tuple[tuple[Transport, ...], tuple[Transport, ...]]] = 
     Event.FAILED: (_ANSWERED, (T.RETRY,)),
     Event.GAVE_UP: (_ANSWERED, (T.DEAD,)),
     Event.REFUSED: (_ANSWERED, (T.DEAD,)),
-    Event.MISCONFIGURED: (_IN_FLIGHT, (T.RETRY,)),
-    Event.SESSION_NEEDED: (_IN_FLIGHT, (T.WAITING_FOR_SESSION,)),
+    Event.MISCONFIGURED: (IN_FLIGHT, (T.RETRY,)),
+    Event.SESSION_NEEDED: (IN_FLIGHT, (T.WAITING_FOR_SESSION,)),
     Event.NO_DESTINATION: (_ANSWERED, (T.IMPOSSIBLE,)),
-    Event.DOUBT: (_IN_FLIGHT, (T.IN_DOUBT,)),
+    Event.DOUBT: (IN_FLIGHT, (T.IN_DOUBT,)),
     Event.STILL_IN_DOUBT: ((T.IN_DOUBT,), (T.IN_DOUBT,)),
     Event.RESEND_DECIDED: ((T.IN_DOUBT,), (T.RETRY,)),
     # A worker that stops, or loses its lease, before a byte left.
-    Event.GIVEN_BACK: (_IN_FLIGHT, (T.RETRY,)),
+    Event.GIVEN_BACK: (IN_FLIGHT, (T.RETRY,)),
     # A worker that died: before `transmitting` nothing left, after it nobody knows.
-    Event.RECOVERED: (_IN_FLIGHT, (T.RETRY, T.IN_DOUBT)),
+    Event.RECOVERED: (IN_FLIGHT, (T.RETRY, T.IN_DOUBT)),
     Event.SESSION_READY: ((T.WAITING_FOR_SESSION,), (T.RETRY,)),
     # A receipt proves the sending, whatever the transport axis believed (a resending decided meanwhile, a restored
     # database): nothing is sent a second time.

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.errors import StateError
-from gateway.store.states import Event, Transport
+from gateway.store.states import GATEWAY, Event, Transport
 
 if TYPE_CHECKING:
     from gateway.store.core import Work
@@ -88,17 +88,16 @@ def reason_for(tx: Transaction, document: str) -> str | None:
     return None if row is None else str(row["reason"])
 
 
-def caught(work: Work, row: Row, state: Transport, by: str) -> None:
+def caught(work: Work, row: Row, state: Transport) -> None:
     """A delivery came back to the queue: it is held there when its patient was stopped while it was under way."""
     reason = blocking(work.tx, row) if state in {Transport.PREPARED, Transport.RETRY} else None
     if reason is None:
         return
-    current = work.tx.one("delivery_get", id=row["id"])
-    assert current is not None  # deliveries are never deleted
+    current = work.delivery(row["id"])
     if reason == OPPOSED:
-        work.move(current, Event.OPPOSE, Transport.IMPOSSIBLE, reason=reason, actor=by)
+        work.move(current, Event.OPPOSE, Transport.IMPOSSIBLE, reason=reason, actor=GATEWAY)
     else:
-        work.move(current, Event.HOLD, Transport.HELD, reason=reason, actor=by)
+        work.move(current, Event.HOLD, Transport.HELD, reason=reason, actor=GATEWAY)
 
 
 def blocking(tx: Transaction, row: Row) -> str | None:

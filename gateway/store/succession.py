@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import ConflictError
-from gateway.store.states import TRANSITIONS, Event, Transport
+from gateway.store.states import GATEWAY, IN_FLIGHT, TRANSITIONS, Event, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,13 +36,11 @@ NEEDLESS = "ENG-NOT-RECEIVED"
 SETTLE = 30.0
 """Seconds that a deletion waits after a doubt: the other side may still be at work on what it was sent."""
 
-UNSETTLED = frozenset({Transport.SENDING, Transport.TRANSMITTING, Transport.IN_DOUBT})
-_IN_FLIGHT = frozenset({Transport.SENDING, Transport.TRANSMITTING})
-_GATEWAY = "gateway"
+UNSETTLED = frozenset({*IN_FLIGHT, Transport.IN_DOUBT})
 _UNSENT = frozenset({Transport.PREPARED, Transport.RETRY, Transport.WAITING_FOR_SESSION, Transport.HELD})
 
 
-def replace(work: Work, former: str, supersedes: Sequence[str], planned: Sequence[PlannedDelivery], by: str) -> None:
+def replace(work: Work, former: str, supersedes: Sequence[str], planned: Sequence[PlannedDelivery]) -> None:
     """Supersede what never left of the earlier version. The caller planned by states it read a moment ago.
 
     Raises ConflictError: `DOC-RPL-AGAIN` somebody replaced that version first, `DOC-RPL-MOVED` a delivery has left (or
@@ -61,9 +59,7 @@ def replace(work: Work, former: str, supersedes: Sequence[str], planned: Sequenc
     for delivery in supersedes:
         if _state(work, delivery) not in TRANSITIONS[Event.SUPERSEDE][0]:
             raise _moved()
-        row = work.tx.one("delivery_get", id=delivery)
-        assert row is not None  # deliveries are never deleted
-        work.move(row, Event.SUPERSEDE, Transport.SUPERSEDED, reason=REPLACED, actor=by)
+        work.move(work.delivery(delivery), Event.SUPERSEDE, Transport.SUPERSEDED, reason=REPLACED, actor=GATEWAY)
 
 
 def _state(work: Work, delivery: str) -> Transport | None:
@@ -80,7 +76,7 @@ def must_wait(work: Work, planned: PlannedDelivery) -> bool:
     return planned.waits_for is not None and _state(work, planned.waits_for) in UNSETTLED
 
 
-def settled(work: Work, row: Row, state: Transport, by: str) -> None:
+def settled(work: Work, row: Row, state: Transport) -> None:
     """A delivery has reached `state`: decide what becomes of those that wait for it.
 
     One that can go without (a mail) goes at once, in place of an earlier version that did not arrive. One that needs
@@ -92,12 +88,10 @@ def settled(work: Work, row: Row, state: Transport, by: str) -> None:
         if state is Transport.SENT or (not waiting["needs_it"] and state not in _UNSENT):
             work.move(waiting, Event.FOLLOWS, Transport.PREPARED, due_in=0)
         elif not waiting["needs_it"]:
-            current = work.tx.one("delivery_get", id=row["id"])
-            assert current is not None  # deliveries are never deleted
-            work.move(current, Event.SUPERSEDE, Transport.SUPERSEDED, reason=REPLACED, actor=by)
+            work.move(work.delivery(row["id"]), Event.SUPERSEDE, Transport.SUPERSEDED, reason=REPLACED, actor=GATEWAY)
             return  # and that has settled every one of them
         elif state not in _UNSENT:
-            work.move(waiting, Event.HOLD, Transport.HELD, reason=NO_PREDECESSOR, actor=by)
+            work.move(waiting, Event.HOLD, Transport.HELD, reason=NO_PREDECESSOR, actor=GATEWAY)
 
 
 def withdrawn(work: Work, row: Row, state: Transport) -> None:
@@ -107,10 +101,9 @@ def withdrawn(work: Work, row: Row, state: Transport) -> None:
     document = work.tx.one("document_get", id=row["document_id"])
     if document is None or document["withdrawn_at"] is None:
         return
-    if row["purpose"] == "document" and state not in _IN_FLIGHT:
+    if row["purpose"] == "document" and state not in IN_FLIGHT:
         _let_go(work, row, state)
-        current = work.tx.one("delivery_get", id=row["id"])
-        assert current is not None  # deliveries are never deleted
+        current = work.delivery(row["id"])
         if Transport(current["state"]) in TRANSITIONS[Event.CANCEL][0]:
             work.move(current, Event.CANCEL, Transport.CANCELLED, reason=WITHDRAWN, actor=document["withdrawn_by"])
             return  # and that has looked for the end
@@ -121,7 +114,7 @@ def _let_go(work: Work, row: Row, state: Transport) -> None:
     """Decide about what waited for an attempt under way: needless where that attempt proves that nothing arrived."""
     for waiting in work.tx.all("deliveries_following", id=row["id"]):
         if waiting["needs_it"] and state not in {Transport.SENT, Transport.IN_DOUBT, Transport.HANDED_OVER}:
-            work.move(waiting, Event.CANCEL, Transport.CANCELLED, reason=NEEDLESS, actor=_GATEWAY)
+            work.move(waiting, Event.CANCEL, Transport.CANCELLED, reason=NEEDLESS, actor=GATEWAY)
         else:
             late = SETTLE if state is Transport.IN_DOUBT and waiting["purpose"] == "deletion" else 0
             work.move(waiting, Event.FOLLOWS, Transport.PREPARED, due_in=late)
