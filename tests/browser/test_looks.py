@@ -41,6 +41,7 @@ def show(page: Any, site: Site, name: str) -> None:
     if form is not None:
         page.locator(f'form[action="{form}"] button').click()
         page.locator("main > .fine").wait_for()
+        page.wait_for_load_state()  # the words may stand there before the style sheet does
     if name in {"obligations", "indicators"}:
         page.locator("#job").wait_for(state="detached")
         page.locator(".counts, .plots").first.wait_for()
