@@ -1,7 +1,7 @@
 """The worker: claims what is due, lane by lane, and flies it (DESIGN §4 rules 3 to 6).
 
 A lane is one channel of one account. Lanes share nothing but the store, so a slow or dead host holds up nobody else;
-hosts have a breaker, and one claim stands for each delivery actually under way.
+hosts have a breaker and a limit, and one claim stands for each delivery actually under way.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,9 @@ from gateway import platform
 from gateway.channels import trace
 from gateway.channels.outcome import Verdict
 from gateway.engine import receipts, recover, retry
-from gateway.engine.breaker import Breaker
 from gateway.engine.events import DeliveryEvent, Publisher, Subscriber, log_event
 from gateway.engine.flight import Crew, Flight
-from gateway.engine.lanes import ways_of
+from gateway.engine.lanes import Lane, lanes_of
 from gateway.engine.mailwatch import MailRoom
 from gateway.engine.sessions import SessionWatch
 from gateway.errors import StoreError
@@ -40,20 +38,6 @@ GRACE = 30.0
 """Seconds that a stop waits for what is being transmitted; then it becomes `in_doubt`."""
 
 ChannelFactory = Callable[[str, str], "Channel"]
-
-
-@dataclass(slots=True)
-class Lane:
-    """One channel of one account, and what is under way on it."""
-
-    account: str
-    channel: str
-    host: str
-    policy: retry.Policy
-    breaker: Breaker
-    patience: float = 0.0
-    flights: dict[asyncio.Task[None], Flight] = field(default_factory=dict)
-    way: Channel | None = None
 
 
 class Worker:
@@ -79,7 +63,7 @@ class Worker:
         self._settings = settings
         self._publisher = Publisher(subscribers)
         self._crew = Crew(store, randomness, settings.retry, self._transmitted)
-        self._lanes = self._make_lanes(accounts)
+        self._lanes = lanes_of(settings, clock, accounts)
         self._mail = MailRoom(lambda _: None)
         self._sessions = SessionWatch(store, settings, None, clock)
         self._owned: set[str] = set()
@@ -128,6 +112,9 @@ class Worker:
                     made += claimed
                     if tasks := self._tasks():
                         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                    elif pause := await self._short_of_tokens(now):
+                        await asyncio.sleep(pause)
+                        flying = True
                 await reading
                 for account in sorted(self._owned):
                     await self._tell_overdue(account)
@@ -176,8 +163,27 @@ class Worker:
         if due is None:
             return longest
         wait = (due - await asyncio.to_thread(self._store.now)).total_seconds()
-        # Already due and yet not claimed: its lane is full or its host down. A landing or the interval ends that.
-        return min(longest, wait) if wait > 0 else longest
+        if wait > 0:
+            return min(longest, wait)
+        # Already due and yet not claimed: its lane is full, its host down or out of tokens. A landing, the next token
+        # or the interval ends that.
+        return min((longest, *self._tokens_due()))
+
+    def _tokens_due(self) -> list[float]:
+        """Seconds until each host that only lacks a token has one."""
+        places = self._settings.sidecar.workers
+        waits = (lane.short(places) for lane in self._lanes if lane.account in self._owned)
+        return [wait for wait in waits if wait > 0]
+
+    async def _short_of_tokens(self, now: datetime) -> float:
+        """Seconds until the next token of a lane on which something is due; 0 when nothing waits for one."""
+        places, waits = self._settings.sidecar.workers, []
+        for lane in self._lanes:
+            wait = lane.short(places) if lane.account in self._owned else 0.0
+            if wait > 0:
+                due = await asyncio.to_thread(self._store.next_due, [lane.account], lane.channel)
+                waits += [wait] if due is not None and due <= now else []
+        return min(waits, default=0.0)
 
     # ------------------------------------------------------------------------------------------- claiming
 
@@ -190,18 +196,18 @@ class Worker:
         return claimed
 
     async def _fill(self, lane: Lane, before: datetime | None) -> int:
-        room = lane.breaker.slots(self._settings.sidecar.workers - len(lane.flights))
+        room = lane.room(self._settings.sidecar.workers)
         if room <= 0:
             return 0
         wanted = Wanted(self.id, self._settings.retry.lease, room, lane.account, lane.channel, before)
         claims = await asyncio.to_thread(self._claim, wanted)
         for claim in claims:
-            lane.breaker.claimed()
+            lane.claimed()
             self._launch(lane, claim)
         return len(claims)
 
     def _claim(self, wanted: Wanted) -> list[Claim]:
-        due = self._store.next_due([wanted.account] if wanted.account else [])
+        due = self._store.next_due([wanted.account] if wanted.account else [], wanted.channel)
         if due is None or due > (wanted.before or self._store.now()):
             return []  # a read costs no lock; most looks find nothing
         claims = self._store.claim(wanted)
@@ -353,22 +359,6 @@ class Worker:
     def _publish_lane(self, lane: Lane, event: str, reason: str) -> None:
         now = self._clock.now()
         self._publisher.publish(DeliveryEvent(now, event, lane.account, lane.channel, reason=reason, host=lane.host))
-
-    def _make_lanes(self, accounts: Sequence[str] | None) -> list[Lane]:
-        breakers: dict[str, Breaker] = {}
-        lanes = []
-        for account in self._settings.account:
-            if accounts is not None and account.id not in accounts:
-                continue
-            for channel, host, policy in ways_of(account):
-                breaker = breakers.setdefault(host, self._breaker())
-                patience = account.imap.resend_after if account.imap is not None else 0.0
-                lanes.append(Lane(account.id, channel, host, policy, breaker, patience))
-        return lanes
-
-    def _breaker(self) -> Breaker:
-        settings = self._settings.retry
-        return Breaker(self._clock, settings.breaker_failures, settings.breaker_pause)
 
 
 def _landed(lane: Lane, task: asyncio.Task[None]) -> None:

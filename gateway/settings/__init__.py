@@ -34,6 +34,10 @@ from gateway.settings.machinery import (
     WebhookSettings,
     WebSettings,
 )
+from gateway.settings.pace import (
+    HostRate,
+    RateSettings,
+)
 from gateway.settings.tree import (
     AccountSettings,
     Settings,
@@ -60,11 +64,13 @@ __all__ = [
     "ExtractionSettings",
     "FhirSettings",
     "HealthSettings",
+    "HostRate",
     "ImapSettings",
     "IndicatorSettings",
     "InsiSettings",
     "JournalSettings",
     "KitSettings",
+    "RateSettings",
     "ReceiptSettings",
     "RetrySettings",
     "RulesSettings",

@@ -29,6 +29,7 @@ from gateway.settings.machinery import (
     ValidationSettings,
     WebSettings,
 )
+from gateway.settings.pace import RateSettings
 from gateway.settings.ways import AnnuaireSettings, DmpSettings, ImapSettings, SmtpSettings
 
 _ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -78,6 +79,7 @@ class Settings(Table):
     trust_space: TrustSpace
     account: tuple[AccountSettings, ...] = Field(min_length=1)
     retry: RetrySettings = RetrySettings()
+    rate: RateSettings = RateSettings()
     receipts: ReceiptSettings = ReceiptSettings()
     sidecar: SidecarSettings = SidecarSettings()
     cda: CdaSettings = CdaSettings()

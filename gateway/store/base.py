@@ -308,12 +308,8 @@ class Store(
         """How many deliveries that are not at an end stand where, and since when."""
         ...
 
-    def next_due(self, accounts: Sequence[str]) -> datetime | None:
-        """When the engine has something to do next; None: nothing waits."""
-        ...
-
-    def erase(self, document_id: str, *, by: str) -> None:
-        """Destroy a document's key. Raises StateError while one of its deliveries is not at an end."""
+    def next_due(self, accounts: Sequence[str], channel: str | None = None) -> datetime | None:
+        """When the engine has something to do next, on one channel or on any; None: nothing waits."""
         ...
 
     def checkpoint(self) -> None:

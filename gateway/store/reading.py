@@ -184,14 +184,15 @@ def counts(core: Core) -> list[Count]:
     ]
 
 
-def next_due(core: Core, accounts: Sequence[str]) -> datetime | None:
-    """The earliest instant at which one of these accounts has something to do; pauses count."""
+def next_due(core: Core, accounts: Sequence[str], channel: str | None) -> datetime | None:
+    """The earliest instant at which one of these accounts has something to do (there); pauses count."""
     found: list[int] = []
+    channels = CHANNELS if channel is None else (channel,)
     with core.db.read() as tx:
         for account in accounts:
-            for channel in CHANNELS:
-                if not tx.one("pause_covering", account=account, channel=channel):
-                    found += _lane_due(tx, account, channel)
+            for one in channels:
+                if not tx.one("pause_covering", account=account, channel=one):
+                    found += _lane_due(tx, account, one)
     return from_ms(min(found)) if found else None
 
 
