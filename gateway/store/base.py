@@ -312,6 +312,10 @@ class Store(
         """When the engine has something to do next, on one channel or on any; None: nothing waits."""
         ...
 
+    def erase(self, document_id: str, *, by: str) -> None:
+        """Destroy a document's key. Raises StateError while one of its deliveries is not at an end."""
+        ...
+
     def checkpoint(self) -> None:
         """Sign the journal's present size and root, outside the database."""
         ...

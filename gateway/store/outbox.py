@@ -216,6 +216,34 @@ class Outbox(ReceiptOutbox):
         """See Store."""
         return reading.next_due(self.core, accounts, channel)
 
+    def note_access(self, access: Access, patient: str | None = None) -> None:
+        """See PatientStore."""
+        stopping.note_access(self.core, access, patient)
+
+    def stop_patient(self, accounts: Sequence[str], patient: str, *, reason: str, by: str) -> Stopped:
+        """See PatientStore."""
+        return stopping.stop(self.core, accounts, patient, reason, by)
+
+    def resume_patient(self, accounts: Sequence[str], patient: str, *, by: str, release: bool) -> tuple[str, ...]:
+        """See PatientStore."""
+        return stopping.resume(self.core, accounts, patient, by, release)
+
+    def patient_stops(self, accounts: Sequence[str] = (), patient: str | None = None) -> list[PatientStop]:
+        """See PatientStore."""
+        return stopping.listing(self.core, accounts, patient)
+
+    def oppose(self, person: Person, target: str, *, by: str) -> Opposed:
+        """See OppositionStore."""
+        return opposing.oppose(self.core, person, target, by)
+
+    def unoppose(self, person: Person, target: str, *, by: str, release: bool) -> tuple[str, ...]:
+        """See OppositionStore."""
+        return opposing.unoppose(self.core, person, target, by, release)
+
+    def oppositions(self, person: Person | None = None) -> list[Opposition]:
+        """See OppositionStore."""
+        return opposing.listing(self.core, person)
+
     def note_dmp(self, access: DmpAccess, patient: str | None = None) -> None:
         """See DmpStore."""
         dmp_acting.note_access(self.core, access, patient)
