@@ -17,6 +17,7 @@ from gateway.store.checkpoint import SignedNote
 from gateway.store.dmp_acts import DmpStore
 from gateway.store.facts import FactStore
 from gateway.store.following import FollowStore
+from gateway.store.holdings import RightsStore
 from gateway.store.linked import LinkStore
 from gateway.store.oppositions import OppositionStore
 from gateway.store.received import ReceiptStore
@@ -172,7 +173,16 @@ class Pause:
 
 
 class Store(
-    BrowseStore, DmpStore, FactStore, FollowStore, LinkStore, OppositionStore, PatientStore, ReceiptStore, Protocol
+    BrowseStore,
+    DmpStore,
+    FactStore,
+    FollowStore,
+    LinkStore,
+    OppositionStore,
+    PatientStore,
+    ReceiptStore,
+    RightsStore,
+    Protocol,
 ):
     """Documents, deliveries and the journal. Every change and its journal record commit together.
 
@@ -310,10 +320,6 @@ class Store(
 
     def next_due(self, accounts: Sequence[str], channel: str | None = None) -> datetime | None:
         """When the engine has something to do next, on one channel or on any; None: nothing waits."""
-        ...
-
-    def erase(self, document_id: str, *, by: str) -> None:
-        """Destroy a document's key. Raises StateError while one of its deliveries is not at an end."""
         ...
 
     def checkpoint(self) -> None:

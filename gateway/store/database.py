@@ -61,6 +61,13 @@ class Database(Protocol):
         """A transaction that sees one consistent state and changes nothing."""
         ...
 
+    def scrub(self) -> bool:
+        """Drop what deleted rows leave behind, as far as the engine can. False: it could not, now or with these rights.
+
+        Outside any transaction.
+        """
+        ...
+
     def close(self) -> None:
         """Close the connection."""
         ...

@@ -1,4 +1,4 @@
-"""What people and later evidence do to a delivery: operator actions, pauses, receipts, erasure."""
+"""What people and later evidence do to a delivery: operator actions, pauses, receipts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.store import journal, receiving, stops
 from gateway.store.base import Action
 from gateway.store.core import Core, Work, check, find_delivery, find_document, receipt_of, to_ms
 from gateway.store.database import Row
-from gateway.store.states import FINAL, Event, Receipt, Transport
+from gateway.store.states import Event, Receipt, Transport
 
 MAX_BY = 100
 """Characters of a person's name; a journal record is not the place for more."""
@@ -189,21 +189,3 @@ def record_receipt(core: Core, delivery_id: str, receipt: Receipt, evidence_sha2
             return False
         fields = {"evidence_sha256": evidence_sha256, "verdict": receipt, "text": code}
         return receiving.settle(work, row, receiving.Said(receipt, code), fields)
-
-
-def erase(core: Core, document_id: str, by: str) -> None:
-    """Destroy the document's key and payload. Raises StateError (DOC-001) while a delivery is not at an end."""
-    by = checked_name(by)
-    with core.write() as work:
-        find_document(work.tx, document_id)
-        for row in work.tx.all("deliveries_of_document", document_id=document_id):
-            if Transport(row["state"]) not in FINAL:
-                raise StateError(
-                    "DOC-001",
-                    f"L'envoi {row['id']} du document n'est pas terminé.",
-                    "Annulez-le d'abord, ou attendez son issue.",
-                )
-        if work.tx.run("document_erase", id=document_id, at=work.ms):
-            work.tx.run("artifacts_erase", document_id=document_id)
-            work.tx.run("fact_due_delete", document_id=document_id)
-            work.note("document_erased", document=document_id, by=by)

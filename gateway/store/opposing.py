@@ -65,7 +65,7 @@ def listing(core: Core, person: Person | None) -> list[Opposition]:
     """See OppositionStore."""
     with core.db.read() as tx:
         account = None if person is None else person.account
-        name = None if person is None else _name(core, person, tx)
+        name = None if person is None else pseudonym_of(core, person, tx)
         rows = tx.all("opposition_list", account=account, patient=name)
     return [
         Opposition(row["account"], row["patient"], _shown(row["target"]), row["actor"], from_ms(row["since"]))
@@ -74,10 +74,11 @@ def listing(core: Core, person: Person | None) -> list[Opposition]:
 
 
 def _named(work: Work, person: Person) -> str:
-    return _name(work.core, person, work.tx)
+    return pseudonym_of(work.core, person, work.tx)
 
 
-def _name(core: Core, person: Person, tx: Transaction) -> str:
+def pseudonym_of(core: Core, person: Person, tx: Transaction) -> str:
+    """The pseudonym of a patient, however he is named. Raises NotFoundError (DOC-404)."""
     if person.patient is not None:
         return core.vault.pseudonym(person.account, person.patient)
     assert person.document is not None  # a person is named one way or the other

@@ -19,10 +19,8 @@ from gateway.store import (
     linking,
     movements,
     operating,
-    opposing,
     reading,
     snapshot,
-    stopping,
 )
 from gateway.store.base import (
     ANY,
@@ -49,16 +47,14 @@ from gateway.store.dmp_acts import DmpAccess, DmpChange
 from gateway.store.facts import EpisodeFacts, LateObligation, NewFacts
 from gateway.store.following import WINDOW, Moved
 from gateway.store.linked import Link, Withdrawal
-from gateway.store.oppositions import Opposed, Opposition, Person
-from gateway.store.outbox_receipts import ReceiptOutbox
+from gateway.store.outbox_patients import PatientOutbox
 from gateway.store.snapshot import Snapshot
 from gateway.store.states import GATEWAY, Event, Receipt, Transport
-from gateway.store.stops import Access, PatientStop, Stopped
 
 RESTORED = "ENG-RESTORED"
 
 
-class Outbox(ReceiptOutbox):
+class Outbox(PatientOutbox):
     """Implements `gateway.store.base.Store`, where every method is described."""
 
     def __init__(self, core: Core, locks: Path | None, shards: int = 1) -> None:
@@ -216,34 +212,6 @@ class Outbox(ReceiptOutbox):
         """See Store."""
         return reading.next_due(self.core, accounts, channel)
 
-    def note_access(self, access: Access, patient: str | None = None) -> None:
-        """See PatientStore."""
-        stopping.note_access(self.core, access, patient)
-
-    def stop_patient(self, accounts: Sequence[str], patient: str, *, reason: str, by: str) -> Stopped:
-        """See PatientStore."""
-        return stopping.stop(self.core, accounts, patient, reason, by)
-
-    def resume_patient(self, accounts: Sequence[str], patient: str, *, by: str, release: bool) -> tuple[str, ...]:
-        """See PatientStore."""
-        return stopping.resume(self.core, accounts, patient, by, release)
-
-    def patient_stops(self, accounts: Sequence[str] = (), patient: str | None = None) -> list[PatientStop]:
-        """See PatientStore."""
-        return stopping.listing(self.core, accounts, patient)
-
-    def oppose(self, person: Person, target: str, *, by: str) -> Opposed:
-        """See OppositionStore."""
-        return opposing.oppose(self.core, person, target, by)
-
-    def unoppose(self, person: Person, target: str, *, by: str, release: bool) -> tuple[str, ...]:
-        """See OppositionStore."""
-        return opposing.unoppose(self.core, person, target, by, release)
-
-    def oppositions(self, person: Person | None = None) -> list[Opposition]:
-        """See OppositionStore."""
-        return opposing.listing(self.core, person)
-
     def note_dmp(self, access: DmpAccess, patient: str | None = None) -> None:
         """See DmpStore."""
         dmp_acting.note_access(self.core, access, patient)
@@ -267,10 +235,6 @@ class Outbox(ReceiptOutbox):
     def note_late(self, late: Sequence[LateObligation]) -> list[LateObligation]:
         """See FactStore."""
         return freezing.note_late(self.core, late)
-
-    def erase(self, document_id: str, *, by: str) -> None:
-        """See Store."""
-        operating.erase(self.core, document_id, by)
 
     def checkpoint(self) -> None:
         """See Store."""

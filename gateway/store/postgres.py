@@ -36,6 +36,7 @@ PATIENCE = 10.0
 """Seconds that a transaction waits for a server which was there before: a restart or a failover takes as long."""
 _NOW = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms"
 _HEADS = "SELECT shard, size, hash, frontier FROM journal_head {where} ORDER BY shard FOR UPDATE"
+_OWNED = "SELECT pg_has_role(relowner, 'USAGE') AS owned FROM pg_class WHERE oid = to_regclass('document')"
 
 
 class PostgresDatabase:
@@ -78,6 +79,21 @@ class PostgresDatabase:
     def read(self) -> AbstractContextManager[Transaction]:
         """A transaction with one snapshot for all its reads."""
         return self._transaction(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_NOW}")
+
+    def scrub(self) -> bool:
+        """VACUUM the tables that hold what was erased. False where the role does not own them: the server then does it
+        in its own time (autovacuum).
+        """
+        with translated(self.dsn.place):
+            connection = self._take()
+            try:
+                row = connection.execute(_OWNED).fetchone()
+                if row is None or not row["owned"]:
+                    return False
+                connection.execute("VACUUM document, artifact, note")
+            finally:
+                self._give_back(connection)
+        return True
 
     def close(self) -> None:
         """Close every connection that no transaction holds."""

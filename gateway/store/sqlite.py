@@ -63,6 +63,15 @@ class SqliteDatabase:
         """A deferred transaction: one snapshot for all its reads."""
         return self._transaction("BEGIN")
 
+    def scrub(self) -> bool:
+        """Empty the WAL: deleted content is overwritten in the file (`secure_delete`), older pages stand there alone.
+
+        False while another process reads (https://sqlite.org/pragma.html#pragma_wal_checkpoint).
+        """
+        with self._lock, _translated(self.path):
+            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
+
     def close(self) -> None:
         """Close the connection."""
         with self._lock:

@@ -43,8 +43,12 @@ SELECT id FROM document WHERE replaces = :id LIMIT 1
 -- name: documents_of_patient
 SELECT * FROM document WHERE account = :account AND patient = :patient ORDER BY accepted_at, id
 
+-- name: documents_with_traits
+SELECT id, patient FROM document WHERE account = :account AND traits_mac = :traits_mac
+
 -- name: document_erase
-UPDATE document SET wrapped_key = NULL, manifest = NULL, erased_at = :at WHERE id = :id AND erased_at IS NULL
+UPDATE document SET wrapped_key = NULL, manifest = NULL, traits_mac = NULL, pdf_mac = NULL, erased_at = :at
+WHERE id = :id AND erased_at IS NULL
 
 -- name: artifact_insert
 INSERT INTO artifact (document_id, sha256, size, sealed)
@@ -354,6 +358,10 @@ ON CONFLICT DO NOTHING
 -- name: pair_delete
 DELETE FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
 
+-- name: pairs_of_patient
+SELECT delivery_id, reason, actor, since FROM pair_hold WHERE account = :account AND patient = :patient
+ORDER BY since, delivery_id
+
 -- name: pair_all
 SELECT account, delivery_id, reason, actor, since FROM pair_hold ORDER BY since, delivery_id
 
@@ -400,6 +408,10 @@ VALUES (:document_id, :account, :patient, :episode, :author, :sealed)
 
 -- name: fact_get
 SELECT document_id FROM episode_fact WHERE document_id = :document_id
+
+-- name: facts_of_patient
+SELECT count(*) AS number FROM episode_fact WHERE document_id IN (
+  SELECT id FROM document WHERE account = :account AND patient = :patient)
 
 -- name: facts_list
 SELECT episode_fact.*, document.accepted_at, document.erased_at, document.withdrawn_at,
