@@ -357,11 +357,9 @@ class Gateway(Auditing):
 
     async def arun(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set: claims what is due, sends, records, recovers what a crash left."""
-        from gateway.engine.upkeep import Upkeep
-
         worker = self._worker()
         self._running = (asyncio.get_running_loop(), worker)
-        upkeep = asyncio.create_task(Upkeep(self.store, self.settings.journal, self.clock).run())
+        upkeep = asyncio.create_task(self._upkeep().run())
         try:
             await worker.run(stop)
         finally:

@@ -16,6 +16,7 @@ from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Setti
 if TYPE_CHECKING:
     from gateway.api.directory import DirectoryFace
     from gateway.api.oppositions import Oppositions
+    from gateway.api.retention import Retention
     from gateway.channels.outcome import Channel
     from gateway.channels.recording import Recorder
     from gateway.channels.tokens import TokenSource
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.engine.events import DeliveryEvent, Subscriber
     from gateway.engine.mailwatch import MailRoom
     from gateway.engine.traces import TraceLog
+    from gateway.engine.upkeep import Upkeep
     from gateway.engine.ways import Wiring
     from gateway.engine.worker import Worker
     from gateway.pipeline import Prepared, World
@@ -107,6 +109,13 @@ class Machinery:
         return Oppositions(self)
 
     @cached_property
+    def retention(self) -> Retention:
+        """Content whose time is over: a look before, and erasing it."""
+        from gateway.api.retention import Retention
+
+        return Retention(self)
+
+    @cached_property
     def token_source(self) -> TokenSource | None:
         """Who gives access tokens: the calling program, else the accounts' `token_command`."""
         from gateway.channels import tokens
@@ -182,6 +191,20 @@ class Machinery:
         worker.watch_sessions(SessionWatch(self.store, self.settings, self.token_source, self.clock))
         worker.read_mail(self.mail_room())
         return worker
+
+    def _upkeep(self) -> Upkeep:
+        """What is done now and then beside delivering."""
+        from gateway.engine.retention import Keeper
+        from gateway.engine.upkeep import Upkeep
+
+        settings = self.settings
+        keeper = Keeper(self.store, settings.retention, settings.rules, self.clock, self._tell_of_store)
+        return Upkeep(self.store, settings.journal, self.clock, chores=(keeper.tick,))
+
+    def _tell_of_store(self, event: str) -> None:
+        from gateway.engine.events import DeliveryEvent
+
+        self._tell(DeliveryEvent(self.clock.now(), event, "", ""))
 
     @cached_property
     def _alerts(self) -> tuple[Subscriber, ...]:

@@ -30,6 +30,7 @@ from gateway.cli import (
     queue_receipts,
     receipts,
     report,
+    retention,
     run,
     sandbox,
     serve,
@@ -66,6 +67,7 @@ doctor.register(app)
 inspect.register(app)
 keys.register(app)
 obligations.register(app)
+retention.register(app)
 validate.register(app)
 report.register(app)
 evidence.register(app)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("gateway.engine")
 STATES = frozenset({"dead", "in_doubt", "impossible", "waiting_for_session"})
-EVENTS = ALARMS | {"resumed", "mailbox_back", "session_open", "breaker_opened", "breaker_closed"}
+EVENTS = ALARMS | {"resumed", "mailbox_back", "session_open", "breaker_opened", "breaker_closed", "store_within_cap"}
 _WAITING = 1000
 """Alerts that may wait for the program; beyond that the newest are dropped and counted in the log."""
 

@@ -47,6 +47,7 @@ ALARMS = frozenset(
         "mailbox_session_needed",
         "obligation_late",
         "receipt_overdue",
+        "store_over_cap",
     }
 )
 """Events that somebody should look at, whatever the state of a delivery."""

@@ -55,13 +55,17 @@ class TraceLog:
 
     def prune(self) -> list[date]:
         """Delete the files of days that are kept no longer; returns those days. Raises OSError."""
-        oldest = (self._clock.now() - self._keep).date()
-        gone = [day for day in self.days() if day < oldest]
+        gone = self.expired()
         for day in gone:
             platform.remove(self._folder / f"{day.isoformat()}.jsonl")
         if gone:
             _LOG.info("traces_erased", extra={"days": len(gone), "until": gone[-1].isoformat()})
         return gone
+
+    def expired(self) -> list[date]:
+        """Days whose traces are kept no longer, oldest first."""
+        oldest = (self._clock.now() - self._keep).date()
+        return [day for day in self.days() if day < oldest]
 
     def days(self) -> list[date]:
         """Days of which there are traces, oldest first."""

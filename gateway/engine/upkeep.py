@@ -1,9 +1,13 @@
-"""What a running gateway does now and then beside delivering: signs a checkpoint, has it anchored by a third party."""
+"""What a running gateway does now and then beside delivering: signs a checkpoint, has it anchored by a third party.
+
+Other chores are handed in: each is called at every look and knows itself when it is due.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.channels.timestamp import stamp
@@ -27,10 +31,13 @@ PATIENCE = 600.0
 class Upkeep:
     """Times are those of the clock that counts suspend: a machine that slept does its upkeep when it wakes."""
 
-    def __init__(self, store: Store, settings: JournalSettings, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, settings: JournalSettings, clock: Clock, chores: Sequence[Callable[[], None]] = ()
+    ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._chores = chores
         self._signed_at = clock.elapsed()
         self._anchor_at = clock.elapsed()
 
@@ -51,6 +58,8 @@ class Upkeep:
                 _LOG.error("checkpoint_not_signed", extra={"code": fault.code})
         if self._settings.timestamp is not None and now >= self._anchor_at:
             self._anchor_at = now + self._anchor(self._settings.timestamp)
+        for chore in self._chores:
+            chore()
 
     def _anchor(self, settings: TimestampSettings) -> float:
         """Seconds until the next anchor."""

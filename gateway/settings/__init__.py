@@ -38,6 +38,7 @@ from gateway.settings.pace import (
     HostRate,
     RateSettings,
 )
+from gateway.settings.retention import RetentionSettings
 from gateway.settings.tree import (
     AccountSettings,
     Settings,
@@ -72,6 +73,7 @@ __all__ = [
     "KitSettings",
     "RateSettings",
     "ReceiptSettings",
+    "RetentionSettings",
     "RetrySettings",
     "RulesSettings",
     "SealingSettings",

@@ -30,6 +30,7 @@ from gateway.settings.machinery import (
     WebSettings,
 )
 from gateway.settings.pace import RateSettings
+from gateway.settings.retention import RetentionSettings
 from gateway.settings.ways import AnnuaireSettings, DmpSettings, ImapSettings, SmtpSettings
 
 _ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -88,6 +89,7 @@ class Settings(Table):
     validation: ValidationSettings = ValidationSettings()
     annuaire: AnnuaireSettings | None = None
     traces: TraceSettings = TraceSettings()
+    retention: RetentionSettings = RetentionSettings()
     web: WebSettings = WebSettings()
     health: HealthSettings | None = None
     alerts: AlertSettings | None = None

@@ -34,6 +34,7 @@ from gateway.store.requests import (
     PlannedDelivery,
     Purpose,
 )
+from gateway.store.retention import RetentionStore
 from gateway.store.rows import Attempt, DeliveryDetail, DeliveryRow, DocumentRow, Note, Withdrawn
 from gateway.store.states import Event, Receipt, Transport
 from gateway.store.stops import PatientStore
@@ -181,6 +182,7 @@ class Store(
     OppositionStore,
     PatientStore,
     ReceiptStore,
+    RetentionStore,
     RightsStore,
     Protocol,
 ):

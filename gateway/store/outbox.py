@@ -47,6 +47,8 @@ from gateway.store.dmp_acts import DmpAccess, DmpChange
 from gateway.store.facts import EpisodeFacts, LateObligation, NewFacts
 from gateway.store.following import WINDOW, Moved
 from gateway.store.linked import Link, Withdrawal
+from gateway.store.outbox_keeping import KeepingOutbox
+from gateway.store.outbox_keys import KeyOutbox
 from gateway.store.outbox_patients import PatientOutbox
 from gateway.store.snapshot import Snapshot
 from gateway.store.states import GATEWAY, Event, Receipt, Transport
@@ -54,7 +56,7 @@ from gateway.store.states import GATEWAY, Event, Receipt, Transport
 RESTORED = "ENG-RESTORED"
 
 
-class Outbox(PatientOutbox):
+class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox):
     """Implements `gateway.store.base.Store`, where every method is described."""
 
     def __init__(self, core: Core, locks: Path | None, shards: int = 1) -> None:

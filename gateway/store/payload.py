@@ -78,6 +78,18 @@ def open_manifest(
     return parts, None if context is None else base64.b64decode(context)
 
 
+def open_context(key: DocumentKey, table: str, row: str, manifest: bytes) -> bytes | None:
+    """The context alone; the parts may be gone. Raises StoreError (SEA-006 altered)."""
+    context = json.loads(key.open(manifest, table, row, "manifest"))["context"]
+    return None if context is None else base64.b64decode(context)
+
+
+def digests(key: DocumentKey, table: str, row: str, manifest: bytes) -> set[bytes]:
+    """SHA-256 of each part that a manifest names. Raises StoreError (SEA-006 altered)."""
+    parts = json.loads(key.open(manifest, table, row, "manifest"))["parts"]
+    return {bytes.fromhex(digest) for _, _, digest in parts}
+
+
 def open_part(tx: Transaction, key: DocumentKey, document: str, manifest: bytes, name: str) -> Blob:
     """One part of a document. Raises NotFoundError (DOC-405)."""
     for found, media_type, digest in json.loads(key.open(manifest, "document", document, "manifest"))["parts"]:

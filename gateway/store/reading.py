@@ -24,6 +24,7 @@ from gateway.store.base import (
 )
 from gateway.store.core import Core, find_delivery, find_document, from_ms, to_ms
 from gateway.store.database import Row, Transaction
+from gateway.store.sealing import DocumentKey
 from gateway.store.states import Receipt, Transport
 
 CHANNELS = ("mssante", "dmp")
@@ -103,23 +104,37 @@ def rendering(core: Core, document_id: str, name: str) -> Blob:
 
 def parts(core: Core, delivery_id: str) -> tuple[Blob, ...]:
     """The frozen parts of a delivery; none when it has no package. Raises NotFoundError (DOC-410 erased)."""
-    return _package(core, delivery_id)[0]
+    with core.db.read() as tx:
+        row = find_delivery(tx, delivery_id)
+        if row["manifest"] is None:
+            return ()
+        document = find_document(tx, row["document_id"])
+        key = _key(core, document)
+        if document["mails_erased_at"] is not None and row["channel"] == "mssante":
+            raise _mail_erased(document["id"])
+        return payload.open_manifest(tx, key, "delivery", delivery_id, document["id"], row["manifest"])[0]
 
 
 def context(core: Core, delivery_id: str) -> bytes | None:
     """What the channel was given beside the parts. Raises NotFoundError (DOC-410 erased)."""
-    return _package(core, delivery_id)[1]
-
-
-def _package(core: Core, delivery_id: str) -> tuple[tuple[Blob, ...], bytes | None]:
     with core.db.read() as tx:
         row = find_delivery(tx, delivery_id)
         if row["manifest"] is None:
-            return (), None
-        key = core.document_key(find_document(tx, row["document_id"]))
-        if key is None:
-            raise _erased(row["document_id"])
-        return payload.open_manifest(tx, key, "delivery", delivery_id, row["document_id"], row["manifest"])
+            return None
+        key = _key(core, find_document(tx, row["document_id"]))
+        return payload.open_context(key, "delivery", delivery_id, row["manifest"])
+
+
+def _key(core: Core, document: Row) -> DocumentKey:
+    key = core.document_key(document)
+    if key is None:
+        raise _erased(document["id"])
+    return key
+
+
+def _mail_erased(document_id: str) -> NotFoundError:
+    message = f"Le message transmis du document {document_id} a été effacé (durée de conservation)."
+    return NotFoundError("DOC-410", message, "Le document lui-même est encore là.")
 
 
 def _erased(document_id: str) -> NotFoundError:

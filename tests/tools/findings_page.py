@@ -67,6 +67,7 @@ FAMILIES = {
     "IND": "Indicators and exports",
     "TSA": "Time-stamping authority",
     "STO": "Store",
+    "RET": "How long content is kept",
     "SEA": "Sealing of documents",
     "LEA": "Lease of a worker",
     "LCK": "Lock between gateways",

@@ -246,6 +246,49 @@ INSERT INTO note (delivery_id, at, action, actor, sealed) VALUES (:delivery_id, 
 -- name: notes_of
 SELECT * FROM note WHERE delivery_id = :delivery_id ORDER BY id
 
+-- name: documents_kept
+SELECT id, accepted_at FROM document
+WHERE erased_at IS NULL AND accepted_at <= :before AND (mails_erased_at IS NULL OR accepted_at <= :last)
+  AND (accepted_at, id) > (:at, :after)
+ORDER BY accepted_at, id LIMIT :limit
+
+-- name: documents_ended
+SELECT document.id, document.account, document.accepted_at, document.mails_erased_at,
+       (SELECT max(delivery.changed_at) FROM delivery WHERE delivery.document_id = document.id) AS moved_at,
+       (SELECT max(receipt.at) FROM delivery JOIN receipt ON receipt.delivery_id = delivery.id
+        WHERE delivery.document_id = document.id) AS heard_at
+FROM document
+WHERE document.id IN (SELECT value FROM json_each(:ids)) AND document.erased_at IS NULL
+  AND (document.withdrawn_at IS NULL OR document.withdrawal_ended_at IS NOT NULL)
+  AND NOT EXISTS (
+    SELECT 1 FROM delivery WHERE delivery.document_id = document.id AND (
+      delivery.state NOT IN ('sent', 'handed_over', 'superseded', 'cancelled', 'impossible')
+      OR delivery.awaited_until IS NOT NULL OR delivery.alerted_at IS NOT NULL OR delivery.replies > 0))
+  AND NOT EXISTS (
+    SELECT 1 FROM document AS later JOIN delivery AS after ON after.document_id = later.id
+    WHERE later.replaces = document.id AND after.state NOT IN (
+      'sent', 'handed_over', 'superseded', 'cancelled', 'impossible'))
+  AND NOT EXISTS (SELECT 1 FROM fact_due WHERE fact_due.document_id = document.id)
+  AND NOT EXISTS (
+    SELECT 1 FROM patient_stop
+    WHERE patient_stop.account = document.account AND patient_stop.patient = document.patient)
+  AND NOT EXISTS (
+    SELECT 1 FROM pair_hold WHERE pair_hold.account = document.account AND pair_hold.patient = document.patient)
+ORDER BY document.accepted_at, document.id
+
+-- name: document_mails_erased
+UPDATE document SET mails_erased_at = :at WHERE id = :id AND mails_erased_at IS NULL
+
+-- name: artifact_sizes
+SELECT sha256, size FROM artifact WHERE document_id = :document_id
+
+-- name: artifact_erase
+DELETE FROM artifact WHERE document_id = :document_id AND sha256 = :sha256
+
+-- name: store_bytes
+SELECT (pages.page_count - free.freelist_count) * size.page_size AS bytes
+FROM pragma_page_count AS pages, pragma_freelist_count AS free, pragma_page_size AS size
+
 -- name: pause_put
 INSERT INTO pause (account, channel, reason, actor, since) VALUES (:account, :channel, :reason, :actor, :now)
 ON CONFLICT DO NOTHING
