@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import ConflictError
-from gateway.store import freezing, identity, journal, mail_keys, payload, stops, succession
+from gateway.store import freezing, identity, journal, mail_keys, payload, standing, stops, succession
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
 from gateway.store.core import Core, Work
 from gateway.store.database import Transaction
@@ -20,6 +20,23 @@ _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
+class New:
+    """A delivery about to be inserted. `patient` is the pseudonym, `keys` the columns that a receipt is found by,
+    `succeeds` the one whose place it takes; `due_in` in seconds.
+    """
+
+    document: str
+    account: str
+    patient: str
+    delivery: str
+    planned: PlannedDelivery
+    manifest: bytes | None
+    keys: dict[str, bytes | None]
+    succeeds: str | None = None
+    due_in: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class _Sealed:
     """A document sealed before the transaction begins, so that the write lock is held for inserts only."""
 
@@ -27,7 +44,8 @@ class _Sealed:
     wrapped_key: bytes
     manifest: bytes
     artifacts: dict[bytes, payload.SealedArtifact]
-    deliveries: tuple[tuple[str, PlannedDelivery, bytes | None], ...]
+    deliveries: tuple[New, ...]
+    asked: standing.Asked
 
 
 def accept(core: Core, request: AcceptRequest) -> Accepted:
@@ -39,28 +57,26 @@ def accept(core: Core, request: AcceptRequest) -> Accepted:
         ValueError: the request contradicts itself (a fault of the caller's code).
     """
     _check(request)
-    identity = request.account, request.key, request.content_sha256
-    found = known(core, *identity)
-    if found is not None:
-        return found
-    mac = _key_mac(core, *identity)
-    sealed = _seal(core, request)
-    with core.write(request.account) as work:  # another process may have been faster meanwhile
-        found = _existing(work.tx, request.account, mac, request.content_sha256)
-        return found or _insert(core, work, request, mac, sealed)
+    found = known(core, request.account, request.key, request.content_sha256)
+    return found or accept_many(core, [request])[0]
 
 
 def accept_many(core: Core, requests: Sequence[AcceptRequest]) -> list[Accepted]:
     """`accept` for several documents in one transaction: all of them or none. Raises like it."""
     for request in requests:
         _check(request)
-    macs = [_key_mac(core, one.account, one.key, one.content_sha256) for one in requests]
     sealed = [_seal(core, request) for request in requests]
-    accepted = []
     with core.write(*{request.account for request in requests}) as work:
-        for request, mac, prepared in zip(requests, macs, sealed, strict=True):
-            found = _existing(work.tx, request.account, mac, request.content_sha256)
-            accepted.append(found or _insert(core, work, request, mac, prepared))
+        before = standing.read(work.tx, [one.asked for one in sealed])  # somebody may have been faster meanwhile
+        return [_accept(work, request, one, before) for request, one in zip(requests, sealed, strict=True)]
+
+
+def _accept(work: Work, request: AcceptRequest, sealed: _Sealed, before: standing.Standing) -> Accepted:
+    found = _existing(work.tx, before.taken.get(sealed.asked.key), request.content_sha256)
+    if found is not None:
+        return found
+    accepted = _insert(work, request, sealed, before)
+    before.add(sealed.asked, sealed.id, request.content_sha256)
     return accepted
 
 
@@ -87,25 +103,25 @@ def known(core: Core, account: str, key: str | None, content_sha256: str) -> Acc
     """What `accept` would find. Raises ConflictError like it."""
     mac = _key_mac(core, account, key, content_sha256)
     with core.db.read() as tx:
-        return _existing(tx, account, mac, content_sha256)
+        return _existing(tx, standing.taken(tx, [(account, mac)]).get((account, mac)), content_sha256)
 
 
-def _existing(tx: Transaction, account: str, mac: bytes, content_sha256: str) -> Accepted | None:
-    row = tx.one("document_by_key", account=account, key_mac=mac)
-    if row is None:
+def _existing(tx: Transaction, taken: tuple[str, str] | None, content_sha256: str) -> Accepted | None:
+    if taken is None:
         return None
-    if row["content_sha256"].hex() != content_sha256:
+    document, content = taken
+    if content != content_sha256:
         raise ConflictError(
             "DOC-409",
-            f"Cette clé a déjà servi pour un autre contenu (document {row['id']}).",
+            f"Cette clé a déjà servi pour un autre contenu (document {document}).",
             "Pour corriger un document, donnez une nouvelle clé et désignez celui qu'il remplace.",
         )
-    ids = tuple(delivery["id"] for delivery in tx.all("deliveries_of_document", document_id=row["id"]))
-    return Accepted(row["id"], ids, created=False)
+    ids = tuple(delivery["id"] for delivery in tx.all("deliveries_of_document", document_id=document))
+    return Accepted(document, ids, created=False)
 
 
 def _seal(core: Core, request: AcceptRequest) -> _Sealed:
-    document = core.new_id()
+    document, patient = core.new_id(), core.vault.pseudonym(request.account, request.patient)
     key, wrapped = core.vault.new_key(document)
     own = payload.hashed((Blob(payload.SUBMISSION, "application/json", request.submission), *request.renderings))
     deliveries, every = [], list(own)
@@ -115,21 +131,34 @@ def _seal(core: Core, request: AcceptRequest) -> _Sealed:
             parts = payload.hashed(planned.parts)
             every += parts
             manifest = payload.seal_manifest(key, "delivery", delivery, parts, planned.context)
-        deliveries.append((delivery, planned, manifest))
+        keys = mail_keys.columns(core.vault, planned.keys)
+        deliveries.append(New(document, request.account, patient, delivery, planned, manifest, keys))
     return _Sealed(
         document,
         wrapped,
         payload.seal_manifest(key, "document", document, own),
         payload.seal_artifacts(key, every),
         tuple(deliveries),
+        _asked(core, request, patient, deliveries),
     )
 
 
-def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: _Sealed) -> Accepted:
-    patient = core.vault.pseudonym(request.account, request.patient)
+def _asked(core: Core, request: AcceptRequest, patient: str, deliveries: Sequence[New]) -> standing.Asked:
+    return standing.Asked(
+        request.account,
+        patient,
+        _key_mac(core, request.account, request.key, request.content_sha256),
+        request.document_type,
+        request.document_date.isoformat(),
+        tuple(box for one in deliveries if (box := one.keys["recipient_mac"]) is not None),
+    )
+
+
+def _insert(work: Work, request: AcceptRequest, sealed: _Sealed, before: standing.Standing) -> Accepted:
+    core, patient = work.core, sealed.asked.patient
     if request.replaces is not None:
         succession.replace(work, request.replaces, request.supersedes, request.deliveries)
-    repeat = None if request.replaces else _repeated(work.tx, request, patient)
+    repeat = None if request.replaces else before.repeats.get(sealed.asked.likeness)
     doubt = identity.found(core, work.tx, request.account, patient, request.guard) if request.guard else None
     common = {
         "account": request.account,
@@ -138,10 +167,10 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
         "replaces": request.replaces,
         "mapping_pack": request.mapping_pack,
     }
-    work.tx.run(
+    work.tx.later(
         "document_insert",
         id=sealed.id,
-        key_mac=mac,
+        key_mac=sealed.asked.key_mac,
         content_sha256=bytes.fromhex(request.content_sha256),
         document_type=request.document_type,
         document_date=request.document_date.isoformat(),
@@ -154,7 +183,8 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
         **identity.columns(core, request.guard),
         **common,
     )
-    work.tx.many("artifact_insert", (_artifact(sealed.id, artifact) for artifact in sealed.artifacts.values()))
+    for artifact in sealed.artifacts.values():
+        work.tx.later("artifact_insert", **_artifact(sealed.id, artifact))
     frozen = freezing.accepted(work, sealed.id, request.account, request.patient, request.facts)
     work.note(
         "document_accepted",
@@ -169,56 +199,28 @@ def _insert(core: Core, work: Work, request: AcceptRequest, mac: bytes, sealed: 
         facts_sha256=frozen,
         **common,
     )
-    for delivery, planned, manifest in sealed.deliveries:
-        new = New(sealed.id, request.account, delivery, planned, manifest)
-        insert_delivery(work, new, held=doubt or (LIKELY_REPEAT if repeat else None))
-    return Accepted(sealed.id, tuple(delivery for delivery, _, _ in sealed.deliveries), True, repeat)
-
-
-def _repeated(tx: Transaction, request: AcceptRequest, patient: str) -> str | None:
-    """A document of the same author, patient, type and date: probably this one, sent twice by mistake."""
-    row = tx.one(
-        "document_repeated",
-        account=request.account,
-        patient=patient,
-        document_type=request.document_type,
-        document_date=request.document_date.isoformat(),
-    )
-    return None if row is None else str(row["id"])
+    for new in sealed.deliveries:
+        insert_delivery(work, new, before.barriers, held=doubt or (LIKELY_REPEAT if repeat else None))
+    return Accepted(sealed.id, tuple(new.delivery for new in sealed.deliveries), True, repeat)
 
 
 def _artifact(document: str, artifact: payload.SealedArtifact) -> dict[str, Any]:
     return {"document_id": document, "sha256": artifact.digest, "size": artifact.size, "sealed": artifact.sealed}
 
 
-@dataclass(frozen=True, slots=True)
-class New:
-    """A delivery about to be inserted. `succeeds` is the one whose place it takes; `due_in` in seconds."""
-
-    document: str
-    account: str
-    delivery: str
-    planned: PlannedDelivery
-    manifest: bytes | None
-    succeeds: str | None = None
-    due_in: float = 0.0
-
-
-def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
+def insert_delivery(work: Work, new: New, barriers: standing.Barriers, *, held: str | None = None) -> None:
     """Put a delivery in the table and in the journal. `held`: a reason to hold what would be prepared."""
-    planned = new.planned
+    planned, patient = new.planned, (new.account, new.patient)
     state, reason = planned.state, None if planned.reason is None else journal.code(planned.reason)
     if planned.purpose == "document":
-        held = stops.reason_for(work.tx, new.document) or held
-    keys = mail_keys.columns(work.core.vault, planned.keys)
-    if (pair := mail_keys.pair_hold(work.tx, new.account, new.document, keys["recipient_mac"])) is not None:
-        held = held or pair["reason"]
+        held = barriers.stop(patient) or held
+    held = held or barriers.hold(patient, new.keys["recipient_mac"])
     if held and state is Transport.PREPARED:
         state, reason = Transport.HELD, held
     if planned.purpose == "document" and state is not Transport.IMPOSSIBLE:
-        place = {"destination": planned.destination, "role": planned.role, **keys}
-        if (opposed := stops.opposition_to(work.tx, new.document, place)) is not None:
-            state, reason = Transport.IMPOSSIBLE, opposed
+        place = {"destination": planned.destination, "role": planned.role, **new.keys}
+        if stops.opposes(barriers.targets(patient), place):
+            state, reason = Transport.IMPOSSIBLE, stops.OPPOSED
     waits = state is Transport.PREPARED and succession.must_wait(work, planned)
     if waits:
         reason = succession.AFTER if planned.purpose == "document" else succession.OUTCOME
@@ -234,7 +236,7 @@ def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
         "succeeds": new.succeeds,
     }
     due_at = work.ms + round(new.due_in * 1000) if state is Transport.PREPARED and not waits else None
-    work.tx.run(
+    work.tx.later(
         "delivery_insert",
         id=new.delivery,
         document_id=new.document,
@@ -246,7 +248,7 @@ def insert_delivery(work: Work, new: New, *, held: str | None = None) -> None:
         waits_for=planned.waits_for,
         needs_it=int(planned.needs_it),
         purpose=planned.purpose,
-        **keys,
+        **new.keys,
         **common,
     )
     purpose = None if planned.purpose == "document" else planned.purpose

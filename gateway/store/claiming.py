@@ -6,14 +6,17 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.errors import LeaseLostError, StoreError
 from gateway.store import journal, payload, receiving, stops
 from gateway.store.base import URGENT, Claim, Progress, Result, Wanted
 from gateway.store.core import Core, Work, find_delivery, to_ms
 from gateway.store.database import Row, Transaction
-from gateway.store.states import GATEWAY, Event, Receipt, Transport, allowed
+from gateway.store.states import GATEWAY, Event, Transport, allowed
+
+if TYPE_CHECKING:
+    from gateway.store.sealing import DocumentKey
 
 CLOCK_STEP = timedelta(seconds=60)
 """A clock that went back by more than this froze the schedule: what it had planned becomes due."""
@@ -40,16 +43,27 @@ def claim(core: Core, wanted: Wanted, kind: Literal["send", "resolve"]) -> list[
 
 
 def _with_payloads(core: Core, bare: list[tuple[Row, Claim]]) -> list[Claim]:
+    """Read what all of them carry at once. One damaged payload must not stop the others; a person must see it."""
     claims, spoilt = [], []
     with core.db.read() as tx:
-        for row, one in bare:
-            try:
-                claims.append(_with_payload(core, tx, row, one))
-            except StoreError as error:
-                spoilt.append((one, _unreadable(error)))
+        opened = payload.open_packages(tx, [_sealed(core, row) for row, _ in bare])
+    for (_, one), found in zip(bare, opened, strict=True):
+        if isinstance(found, StoreError):
+            spoilt.append((one, _unreadable(found)))
+        else:
+            claims.append(replace(one, parts=found[0], context=found[1] or b""))
     for one, result in spoilt:
         record(core, one, result)
     return claims
+
+
+def _sealed(core: Core, row: Row) -> payload.Sealed:
+    key: DocumentKey | StoreError | None
+    try:
+        key = core.document_key(row)
+    except StoreError as fault:
+        key = fault
+    return payload.Sealed(key, row["document_id"], row["id"], row["manifest"])
 
 
 def _shares(core: Core, wanted: Wanted, kind: str) -> Iterable[tuple[str, ...]]:
@@ -68,10 +82,11 @@ def _shares(core: Core, wanted: Wanted, kind: str) -> Iterable[tuple[str, ...]]:
 
 def _due(work: Work, wanted: Wanted, kind: str, accounts: tuple[str, ...]) -> Iterable[Row]:
     left, now = wanted.limit, work.ms if wanted.before is None else to_ms(wanted.before)
+    paused = {(row["account"], row["channel"]) for row in work.tx.all("pause_all")}
     for account, channel in _lanes(work.tx, wanted, kind):
-        if accounts and account not in accounts:
-            continue
-        if work.tx.one("pause_covering", account=account, channel=channel):
+        if left <= 0:
+            return
+        if (accounts and account not in accounts) or _covered(paused, account, channel):
             continue
         lane = {"account": account, "channel": channel, "now": now}
         if kind == "resolve":
@@ -80,6 +95,10 @@ def _due(work: Work, wanted: Wanted, kind: str, accounts: tuple[str, ...]) -> It
             rows = _by_priority(work.tx, left, lane)
         yield from rows
         left -= len(rows)
+
+
+def _covered(paused: set[Lane], account: str, channel: str) -> bool:
+    return any((one, other) in paused for one in (account, journal.EVERY) for other in (channel, journal.EVERY))
 
 
 def _by_priority(tx: Transaction, limit: int, lane: dict[str, Any]) -> list[Row]:
@@ -142,16 +161,7 @@ def _claim(row: Row, values: dict[str, Any], kind: Literal["send", "resolve"], w
     )
 
 
-def _with_payload(core: Core, tx: Transaction, row: Row, bare: Claim) -> Claim:
-    key = core.document_key(row)
-    if key is None or row["manifest"] is None:
-        raise StoreError("SEA-008", f"Contenu effacé : {row['id']}.")
-    parts, context = payload.open_manifest(tx, key, "delivery", row["id"], row["document_id"], row["manifest"])
-    return replace(bare, parts=parts, context=context or b"")
-
-
 def _unreadable(error: StoreError) -> Result:
-    # One damaged payload must not stop the others; a person must see it.
     return Result(Event.REFUSED, Transport.DEAD, "permanent", error.code)
 
 
@@ -240,17 +250,14 @@ def _is_plain(row: Row, claim: Claim, result: Result) -> bool:
 
 
 def _record_plain(work: Work, ended: list[tuple[Row, Claim, Result]]) -> None:
-    attempts, moves, awaits = [], [], []
+    attempts, moves = [], []
     for row, claim, result in ended:
         answer = _answer(result)
         attempts.append({"delivery_id": row["id"], "number": claim.attempt, "now": work.ms, **answer})
         columns = _columns(row, claim, result, answer)
         moves.append(work.moving(row, result.event, result.state, due_in=result.due_in, **columns))
-        if moves[-1]["receipt"] == Receipt.AWAITED:
-            awaits.append({"id": row["id"], "until": work.awaited_until(row)})
     work.tx.many("attempt_end", attempts)
     work.tx.many("delivery_move", moves)
-    work.tx.many("delivery_await", awaits)
 
 
 def _answer(result: Result) -> dict[str, Any]:

@@ -101,7 +101,8 @@ class Work:
         """
         new = self.moving(row, event, state, due_in=due_in, fields=fields, **columns)
         self.tx.run("delivery_move", **new)
-        self._await(row, state, new["receipt"])
+        if state in _ASKED_NO_MORE:
+            self.tx.run("delivery_closed", id=row["id"])
         self._hold_with_its_pair(row, event, state)
         succession.settled(self, row, state)
         stops.caught(self, row, state)
@@ -135,14 +136,9 @@ class Work:
             "handed_at": None if new["handed_at"] is None else journal.timestamp(from_ms(new["handed_at"])),
         }
         self.note_delivery(event, row, **about, **(fields or {}))
-        return {"id": row["id"], "state": state, "now": self.ms, "due_at": due_at, **new}
-
-    def _await(self, row: Row, state: Transport, receipt: str) -> None:
-        """Start the time in which a receipt has to come, or stop asking for it once a person has done otherwise."""
-        if state is Transport.SENT and receipt == Receipt.AWAITED:
-            self.tx.run("delivery_await", id=row["id"], until=self.awaited_until(row))
-        elif state in {Transport.HANDED_OVER, Transport.SUPERSEDED, Transport.CANCELLED}:
-            self.tx.run("delivery_closed", id=row["id"])
+        waits = state is Transport.SENT and new["receipt"] == Receipt.AWAITED  # from now on, for a receipt
+        awaited = self.awaited_until(row) if waits else None
+        return {"id": row["id"], "state": state, "now": self.ms, "due_at": due_at, "awaited": awaited, **new}
 
     def awaited_until(self, row: Row) -> int:
         """When a receipt of what is sent now becomes overdue."""
@@ -156,6 +152,9 @@ class Work:
         if hold is not None:
             self.move(self.delivery(row["id"]), Event.HOLD, Transport.HELD, reason=hold["reason"], actor=GATEWAY)
 
+
+_ASKED_NO_MORE = frozenset({Transport.HANDED_OVER, Transport.SUPERSEDED, Transport.CANCELLED})
+"""States in which nobody asks for a receipt any more: a person has done otherwise."""
 
 _COMES_BACK = frozenset(
     {Event.FAILED, Event.MISCONFIGURED, Event.GIVEN_BACK, Event.RECOVERED, Event.SESSION_READY, Event.FOLLOWS}

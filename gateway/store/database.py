@@ -38,6 +38,14 @@ class Transaction(Protocol):
         """Execute once for each row."""
         ...
 
+    def later(self, name: str, /, **values: Any) -> None:
+        """Insert a row, at the latest before the next other statement or the end: rows of several go together."""
+        ...
+
+    def gather(self, name: str, /, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """What a query finds for each of these values, all in one list: a row has to say what it is about."""
+        ...
+
     def head(self, shard: int) -> Row:
         """The head of a journal shard; in a write transaction nobody else can change it before the end."""
         ...

@@ -43,7 +43,7 @@ def _plain(value: Any) -> Any:
 def accepted(work: Work, document: str, account: str, patient: str, facts: NewFacts | None) -> str | None:
     """Freeze what a new document brings; without facts, note that they are due. Returns the row's SHA-256."""
     if facts is None:
-        work.tx.run("fact_due_insert", document_id=document)
+        work.tx.later("fact_due_insert", document_id=document)
         return None
     return insert(work, document, account, patient, facts)
 
@@ -60,7 +60,7 @@ def insert(work: Work, document: str, account: str, patient: str, facts: NewFact
     }
     body = {"care": _plain(asdict(facts.care)), "salt": work.core.ids.token(_SALT).hex()}
     sealed = vault.fact_key(document).seal(journal.canonical(body), _TABLE, document, _COLUMN)
-    work.tx.run("fact_insert", sealed=sealed, **row)
+    work.tx.later("fact_insert", sealed=sealed, **row)
     return digest(row, body)
 
 

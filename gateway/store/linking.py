@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.errors import ConflictError, NotFoundError, StateError
-from gateway.store import journal, payload, succession
+from gateway.store import journal, mail_keys, payload, standing, succession
 from gateway.store.accepting import New, insert_delivery
 from gateway.store.core import check, find_delivery, find_document, receipt_of
 from gateway.store.operating import check_reason, checked_name, keep_note, withdrawn
@@ -73,8 +73,10 @@ def insert_into(
         raise NotFoundError("DOC-410", f"Le contenu du document {document['id']} a été effacé.")
     delivery = core.new_id()
     manifest = None if planned.context is None else _seal(work, key, document["id"], delivery, planned)
-    new = New(document["id"], document["account"], delivery, planned, manifest, succeeds, due_in)
-    insert_delivery(work, new)
+    about, keys = (document["account"], document["patient"]), mail_keys.columns(core.vault, planned.keys)
+    new = New(document["id"], *about, delivery, planned, manifest, keys, succeeds, due_in)
+    box = keys["recipient_mac"]
+    insert_delivery(work, new, standing.barriers(work.tx, [about], [] if box is None else [(*about, box)]))
     return delivery
 
 

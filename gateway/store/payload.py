@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from gateway.errors import NotFoundError, StoreError
 from gateway.store.base import Blob
@@ -18,6 +19,9 @@ from gateway.store.database import Transaction
 from gateway.store.sealing import DocumentKey
 
 SUBMISSION = "submission"
+
+Place = tuple[str, bytes]
+"""Where an artifact lies: its document, and the SHA-256 of its clear bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,69 @@ def seal_manifest(
     return key.seal(json.dumps(value, separators=(",", ":")).encode(), table, row, "manifest")
 
 
+Opened = tuple[tuple[Blob, ...], bytes | None]
+"""The parts of a delivery, and its send context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What is kept of a delivery's package. `key` None: it was erased; a fault: why it does not open."""
+
+    key: DocumentKey | StoreError | None
+    document: str
+    delivery: str
+    manifest: bytes | None
+
+
 def open_manifest(
     tx: Transaction, key: DocumentKey, table: str, row: str, document: str, manifest: bytes
 ) -> tuple[tuple[Blob, ...], bytes | None]:
     """The parts and the context. Raises StoreError (SEA-006 altered, SEA-008 an artifact is missing)."""
     value = json.loads(key.open(manifest, table, row, "manifest"))
+    found = _artifacts(tx, {(document, bytes.fromhex(digest)) for _, _, digest in value["parts"]})
+    return _open(key, document, value, found)
+
+
+def open_packages(tx: Transaction, packages: Sequence[Sealed]) -> list[Opened | StoreError]:
+    """`open_manifest` for many deliveries, with one look for what all of them share; a fault stands in its own place
+    (SEA-005, SEA-006, SEA-008).
+    """
+    manifests = [_manifest(one) for one in packages]
+    wanted = {
+        (one.document, bytes.fromhex(digest))
+        for one, value in zip(packages, manifests, strict=True)
+        if not isinstance(value, StoreError)
+        for _, _, digest in value["parts"]
+    }
+    found = _artifacts(tx, wanted)
+    return [_opened(one, value, found) for one, value in zip(packages, manifests, strict=True)]
+
+
+def _manifest(one: Sealed) -> Any:
+    if isinstance(one.key, StoreError):
+        return one.key
+    if one.key is None or one.manifest is None:
+        return StoreError("SEA-008", f"Contenu effacé : {one.delivery}.")
+    try:
+        return json.loads(one.key.open(one.manifest, "delivery", one.delivery, "manifest"))
+    except StoreError as fault:
+        return fault
+
+
+def _opened(one: Sealed, value: Any, found: Mapping[Place, bytes]) -> Opened | StoreError:
+    if isinstance(value, StoreError):
+        return value
+    assert isinstance(one.key, DocumentKey)  # it has opened the manifest
+    try:
+        return _open(one.key, one.document, value, found)
+    except StoreError as fault:
+        return fault
+
+
+def _open(key: DocumentKey, document: str, value: Any, found: Mapping[Place, bytes]) -> Opened:
     parts = tuple(
-        Blob(name, media_type, _open_artifact(tx, key, document, digest)) for name, media_type, digest in value["parts"]
+        Blob(name, media_type, _open_artifact(key, document, digest, found))
+        for name, media_type, digest in value["parts"]
     )
     context = value["context"]
     return parts, None if context is None else base64.b64decode(context)
@@ -94,12 +154,18 @@ def open_part(tx: Transaction, key: DocumentKey, document: str, manifest: bytes,
     """One part of a document. Raises NotFoundError (DOC-405)."""
     for found, media_type, digest in json.loads(key.open(manifest, "document", document, "manifest"))["parts"]:
         if found == name:
-            return Blob(name, media_type, _open_artifact(tx, key, document, digest))
+            sealed = _artifacts(tx, {(document, bytes.fromhex(digest))})
+            return Blob(name, media_type, _open_artifact(key, document, digest, sealed))
     raise NotFoundError("DOC-405", f"Le document {document} n'a pas de rendu « {name} ».")
 
 
-def _open_artifact(tx: Transaction, key: DocumentKey, document: str, digest: str) -> bytes:
-    row = tx.one("artifact_get", document_id=document, sha256=bytes.fromhex(digest))
-    if row is None:
+def _artifacts(tx: Transaction, wanted: Collection[Place]) -> dict[Place, bytes]:
+    rows = tx.gather("artifact_get", [{"document_id": document, "sha256": digest} for document, digest in wanted])
+    return {(row["document_id"], bytes(row["sha256"])): row["sealed"] for row in rows}
+
+
+def _open_artifact(key: DocumentKey, document: str, digest: str, found: Mapping[Place, bytes]) -> bytes:
+    sealed = found.get((document, bytes.fromhex(digest)))
+    if sealed is None:
         raise StoreError("SEA-008", f"Contenu absent du document {document}.", "Restaurez une sauvegarde.")
-    return key.open(row["sealed"], "artifact", digest, "sealed")
+    return key.open(sealed, "artifact", digest, "sealed")

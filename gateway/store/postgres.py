@@ -109,7 +109,9 @@ class PostgresDatabase:
             connection, results = self._begin(begin)
         try:
             with translated(self.dsn.place):
-                yield _Transaction(connection, self._statements, self._bulk, results, self._server_clock)
+                tx = _Transaction(connection, self._statements, self._bulk, results, self._server_clock)
+                yield tx
+                tx.flush()
             with translated(self.dsn.place, committing=True):
                 connection.execute("COMMIT")
         except BaseException:
@@ -174,6 +176,7 @@ class _Transaction:
         self._bulk = bulk
         self._now = from_ms(results[-1][0]["ms"]) if server_clock else None
         self._heads = {row["shard"]: row for rows in results[:-1] for row in rows}
+        self._waiting: dict[str, list[dict[str, Any]]] = {}
 
     def now(self) -> datetime | None:
         return self._now
@@ -186,28 +189,56 @@ class _Transaction:
         return self._heads[shard]
 
     def one(self, name: str, /, **values: Any) -> Row | None:
-        return self._execute(name, values).fetchone()
+        return self._each(name, values).fetchone()
 
     def all(self, name: str, /, **values: Any) -> list[Row]:
-        return list(self._execute(name, values).fetchall())
+        return list(self._each(name, values).fetchall())
 
     def run(self, name: str, /, **values: Any) -> int:
-        if name in self._bulk:
-            values = {column: [value] for column, value in values.items()}
-        return self._execute(name, values).rowcount
+        return self._each(name, values).rowcount
 
     def many(self, name: str, /, rows: Iterable[Mapping[str, Any]]) -> None:
-        listed = list(rows)
-        if not listed:
+        self.flush()
+        self._many(name, list(rows))
+
+    def later(self, name: str, /, **values: Any) -> None:
+        self._waiting.setdefault(name, []).append(values)
+
+    def gather(self, name: str, /, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        self.flush()
+        if not rows:
+            return []
+        if name in self._bulk:
+            return list(self._execute(name, _columns(rows)).fetchall())
+        return [found for values in rows for found in self._execute(name, dict(values)).fetchall()]
+
+    def flush(self) -> None:
+        """Send the rows that wait, kind by kind in the order in which each came first."""
+        while self._waiting:
+            name = next(iter(self._waiting))
+            self._many(name, self._waiting.pop(name))
+
+    def _many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if not rows:
             return
         if name in self._bulk:
-            self._execute(name, {column: [row[column] for row in listed] for column in listed[0]})
+            self._execute(name, _columns(rows))
         else:
             with self._connection.cursor() as cursor:
-                cursor.executemany(self._texts[name], listed)
+                cursor.executemany(self._texts[name], rows)
+
+    def _each(self, name: str, values: dict[str, Any]) -> psycopg.Cursor[dict[str, Any]]:
+        self.flush()
+        if name in self._bulk:
+            values = {column: [value] for column, value in values.items()}
+        return self._execute(name, values)
 
     def _execute(self, name: str, values: dict[str, Any]) -> psycopg.Cursor[dict[str, Any]]:
         return self._connection.execute(self._texts[name], values, binary=True)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {column: [row[column] for row in rows] for column in rows[0]}
 
 
 def _close_all(connections: list[Connection]) -> None:

@@ -154,6 +154,12 @@ class _Transaction:
     def many(self, name: str, /, rows: Iterable[Mapping[str, Any]]) -> None:
         self._connection.executemany(self._texts[name], rows)
 
+    def later(self, name: str, /, **values: Any) -> None:
+        self._connection.execute(self._texts[name], values)  # nothing is far away here: no use in waiting
+
+    def gather(self, name: str, /, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        return [found for values in rows for found in self._connection.execute(self._texts[name], values)]
+
     def head(self, shard: int) -> Row:
         row = self.one("journal_head", shard=shard)
         assert row is not None

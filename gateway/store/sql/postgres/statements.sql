@@ -8,21 +8,30 @@ SELECT value FROM meta WHERE name = :name
 INSERT INTO meta (name, value) VALUES (:name, :value)
 
 -- name: document_by_key
-SELECT id, content_sha256 FROM document WHERE account = :account AND key_mac = :key_mac
+SELECT document.id, document.account, document.key_mac, document.content_sha256
+FROM unnest(:account::text[], :key_mac::bytea[]) AS wanted (account, key_mac)
+JOIN document ON document.account = wanted.account AND document.key_mac = wanted.key_mac
 
 -- name: document_repeated
-SELECT id FROM document
-WHERE account = :account AND patient = :patient AND document_type = :document_type AND document_date = :document_date
-  AND withdrawn_at IS NULL
-ORDER BY accepted_at DESC LIMIT 1
+SELECT found.id, wanted.*
+FROM unnest(:account::text[], :patient::text[], :document_type::text[], :document_date::text[])
+  AS wanted (account, patient, document_type, document_date)
+CROSS JOIN LATERAL (
+  SELECT id FROM document
+  WHERE document.account = wanted.account AND document.patient = wanted.patient
+    AND document.document_type = wanted.document_type AND document.document_date = wanted.document_date
+    AND withdrawn_at IS NULL
+  ORDER BY accepted_at DESC LIMIT 1) AS found
 
 -- name: document_insert
 INSERT INTO document (id, account, key_mac, content_sha256, patient, kind, document_type, document_date, replaces,
                       mapping_pack, findings, accepted_at, key_id, wrapped_key, manifest, unique_id,
                       traits_mac, pdf_mac)
-VALUES (:id, :account, :key_mac, :content_sha256, :patient, :kind, :document_type, :document_date, :replaces,
-        :mapping_pack, :findings, :accepted_at, :key_id, :wrapped_key, :manifest, :unique_id,
-        :traits_mac, :pdf_mac)
+SELECT * FROM unnest(:id::text[], :account::text[], :key_mac::bytea[], :content_sha256::bytea[], :patient::text[],
+                     :kind::text[], :document_type::text[], :document_date::text[], :replaces::text[],
+                     :mapping_pack::text[], :findings::text[], :accepted_at::bigint[], :key_id::text[],
+                     :wrapped_key::bytea[], :manifest::bytea[], :unique_id::text[], :traits_mac::bytea[],
+                     :pdf_mac::bytea[])
 
 -- name: document_get
 SELECT * FROM document WHERE id = :id
@@ -55,7 +64,9 @@ INSERT INTO artifact (document_id, sha256, size, sealed)
 SELECT * FROM unnest(:document_id::text[], :sha256::bytea[], :size::bigint[], :sealed::bytea[])
 
 -- name: artifact_get
-SELECT sealed FROM artifact WHERE document_id = :document_id AND sha256 = :sha256
+SELECT artifact.document_id, artifact.sha256, artifact.sealed
+FROM unnest(:document_id::text[], :sha256::bytea[]) AS wanted (document_id, sha256)
+JOIN artifact ON artifact.document_id = wanted.document_id AND artifact.sha256 = wanted.sha256
 
 -- name: artifacts_erase
 DELETE FROM artifact WHERE document_id = :document_id
@@ -64,9 +75,16 @@ DELETE FROM artifact WHERE document_id = :document_id
 INSERT INTO delivery (id, document_id, account, destination, role, channel, priority, state, receipt, reason, actor,
                       created_at, changed_at, due_at, manifest, waits_for, needs_it, succeeds, purpose,
                       message_mac, envid_mac, recipient_mac)
-VALUES (:id, :document_id, :account, :destination, :role, :channel, :priority, :state, :receipt, :reason, :actor,
-        :at, :at, :due_at, :manifest, :waits_for, :needs_it, :succeeds, :purpose,
-        :message_mac, :envid_mac, :recipient_mac)
+SELECT id, document_id, account, destination, role, channel, priority, state, receipt, reason, actor, at, at, due_at,
+       manifest, waits_for, needs_it, succeeds, purpose, message_mac, envid_mac, recipient_mac
+FROM unnest(:id::text[], :document_id::text[], :account::text[], :destination::text[], :role::text[],
+            :channel::text[], :priority::integer[], :state::text[], :receipt::text[], :reason::text[],
+            :actor::text[], :at::bigint[], :due_at::bigint[], :manifest::bytea[], :waits_for::text[],
+            :needs_it::integer[], :succeeds::text[], :purpose::text[], :message_mac::bytea[], :envid_mac::bytea[],
+            :recipient_mac::bytea[]) WITH ORDINALITY
+  AS new (id, document_id, account, destination, role, channel, priority, state, receipt, reason, actor, at, due_at,
+          manifest, waits_for, needs_it, succeeds, purpose, message_mac, envid_mac, recipient_mac, number)
+ORDER BY number
 
 -- name: delivery_get
 SELECT * FROM delivery WHERE id = :id
@@ -137,11 +155,12 @@ WHERE id = :id AND fence = :fence AND lease_until IS NOT NULL AND state IN ('sen
 -- name: delivery_move
 UPDATE delivery SET state = new.state, receipt = new.receipt, reason = new.reason, actor = new.actor, means = new.means,
                     handed_at = new.handed_at, changed_at = new.now, due_at = new.due_at, failures = new.failures,
-                    burned_ms = new.burned_ms, reference = new.reference, lease_owner = NULL, lease_until = NULL
+                    burned_ms = new.burned_ms, reference = new.reference, lease_owner = NULL, lease_until = NULL,
+                    awaited_until = coalesce(new.awaited, delivery.awaited_until)
 FROM unnest(:id::text[], :state::text[], :receipt::text[], :reason::text[], :actor::text[], :means::text[],
             :handed_at::bigint[], :now::bigint[], :due_at::bigint[], :failures::integer[], :burned_ms::bigint[],
-            :reference::text[])
-  AS new (id, state, receipt, reason, actor, means, handed_at, now, due_at, failures, burned_ms, reference)
+            :reference::text[], :awaited::bigint[])
+  AS new (id, state, receipt, reason, actor, means, handed_at, now, due_at, failures, burned_ms, reference, awaited)
 WHERE delivery.id = new.id
 
 -- name: deliveries_waiting_for
@@ -390,7 +409,10 @@ WHERE verdict IN ('unmatched', 'forged', 'wrong_recipient', 'ambiguous') AND (:a
 ORDER BY seen_at DESC, evidence LIMIT :limit
 
 -- name: pair_get
-SELECT * FROM pair_hold WHERE account = :account AND patient = :patient AND recipient_mac = :recipient_mac
+SELECT pair_hold.*
+FROM unnest(:account::text[], :patient::text[], :recipient_mac::bytea[]) AS wanted (account, patient, recipient_mac)
+JOIN pair_hold ON pair_hold.account = wanted.account AND pair_hold.patient = wanted.patient
+  AND pair_hold.recipient_mac = wanted.recipient_mac
 
 -- name: pair_put
 INSERT INTO pair_hold (account, patient, recipient_mac, delivery_id, reason, actor, since)
@@ -416,6 +438,16 @@ DELETE FROM patient_stop WHERE account = :account AND patient = :patient
 
 -- name: patient_stops
 SELECT * FROM patient_stop ORDER BY since, account, patient
+
+-- name: patient_stop_get
+SELECT patient_stop.account, patient_stop.patient, patient_stop.reason
+FROM unnest(:account::text[], :patient::text[]) AS wanted (account, patient)
+JOIN patient_stop ON patient_stop.account = wanted.account AND patient_stop.patient = wanted.patient
+
+-- name: opposition_get
+SELECT opposition.account, opposition.patient, opposition.target
+FROM unnest(:account::text[], :patient::text[]) AS wanted (account, patient)
+JOIN opposition ON opposition.account = wanted.account AND opposition.patient = wanted.patient
 
 -- name: patient_stop_of_document
 SELECT patient_stop.reason FROM patient_stop
@@ -446,7 +478,8 @@ ORDER BY delivery.created_at, delivery.id
 
 -- name: fact_insert
 INSERT INTO episode_fact (document_id, account, patient, episode, author, sealed)
-VALUES (:document_id, :account, :patient, :episode, :author, :sealed)
+SELECT * FROM unnest(:document_id::text[], :account::text[], :patient::text[], :episode::text[], :author::text[],
+                     :sealed::bytea[])
 
 -- name: fact_get
 SELECT document_id FROM episode_fact WHERE document_id = :document_id
@@ -470,7 +503,7 @@ WHERE episode_fact.account = :account AND episode_fact.episode = :episode
 ORDER BY document.accepted_at, document.id
 
 -- name: fact_due_insert
-INSERT INTO fact_due (document_id) VALUES (:document_id)
+INSERT INTO fact_due (document_id) SELECT * FROM unnest(:document_id::text[])
 
 -- name: fact_due_list
 SELECT document_id FROM fact_due ORDER BY document_id

@@ -7,10 +7,10 @@ SELECT value FROM meta WHERE name = :name
 INSERT INTO meta (name, value) VALUES (:name, :value)
 
 -- name: document_by_key
-SELECT id, content_sha256 FROM document WHERE account = :account AND key_mac = :key_mac
+SELECT id, account, key_mac, content_sha256 FROM document WHERE account = :account AND key_mac = :key_mac
 
 -- name: document_repeated
-SELECT id FROM document
+SELECT id, account, patient, document_type, document_date FROM document
 WHERE account = :account AND patient = :patient AND document_type = :document_type AND document_date = :document_date
   AND withdrawn_at IS NULL
 ORDER BY accepted_at DESC LIMIT 1
@@ -53,7 +53,7 @@ WHERE id = :id AND erased_at IS NULL
 INSERT INTO artifact (document_id, sha256, size, sealed) VALUES (:document_id, :sha256, :size, :sealed)
 
 -- name: artifact_get
-SELECT sealed FROM artifact WHERE document_id = :document_id AND sha256 = :sha256
+SELECT document_id, sha256, sealed FROM artifact WHERE document_id = :document_id AND sha256 = :sha256
 
 -- name: artifacts_erase
 DELETE FROM artifact WHERE document_id = :document_id
@@ -130,7 +130,8 @@ WHERE id = :id AND fence = :fence AND lease_until IS NOT NULL AND state IN ('sen
 -- name: delivery_move
 UPDATE delivery SET state = :state, receipt = :receipt, reason = :reason, actor = :actor, means = :means,
                     handed_at = :handed_at, changed_at = :now, due_at = :due_at, failures = :failures, burned_ms = :burned_ms,
-                    reference = :reference, lease_owner = NULL, lease_until = NULL
+                    reference = :reference, lease_owner = NULL, lease_until = NULL,
+                    awaited_until = coalesce(:awaited, awaited_until)
 WHERE id = :id
 
 -- name: deliveries_waiting_for
@@ -401,6 +402,12 @@ DELETE FROM patient_stop WHERE account = :account AND patient = :patient
 
 -- name: patient_stops
 SELECT * FROM patient_stop ORDER BY since, account, patient
+
+-- name: patient_stop_get
+SELECT account, patient, reason FROM patient_stop WHERE account = :account AND patient = :patient
+
+-- name: opposition_get
+SELECT account, patient, target FROM opposition WHERE account = :account AND patient = :patient
 
 -- name: patient_stop_of_document
 SELECT patient_stop.reason FROM patient_stop
