@@ -66,7 +66,9 @@ def release_pair(core: Core, delivery_id: str, by: str, reason: str) -> list[Del
         mac = keep_note(core, work, row, "my_patient", by, reason)
         about = {"account": row["account"], "patient": pair["patient"]}
         work.note_delivery("pair_released", row, by=by, note_mac=mac, **about)
-        return [_let_go(work, one, by) for one in work.tx.all("deliveries_of_pair", **pair) if _held_by(one, hold)]
+        ids = [row["id"] for row in work.tx.all("deliveries_of_pair", **pair)]
+        # One at a time: a correction that is let go may supersede the earlier version beside it.
+        return [_let_go(work, one, by) for one in map(work.delivery, ids) if _held_by(one, hold)]
 
 
 def _held_by(row: Row, hold: Row) -> bool:

@@ -14,6 +14,7 @@ from gateway.errors import NotFoundError, StateError
 from gateway.store import journal, mail_keys, stops, succession
 from gateway.store.checkpoint import CheckpointFolder
 from gateway.store.database import Database, Row, Transaction
+from gateway.store.received import PROVED, PROVES
 from gateway.store.sealing import DocumentKey, Vault
 from gateway.store.states import GATEWAY, Event, Receipt, Transport, allowed
 
@@ -99,11 +100,16 @@ class Work:
         `columns` overrides `receipt`, `reason`, `actor`, `means`, `handed_at`, `failures`, `burned_ms`, `reference`;
         `fields` go to the journal record only; `due_in` in seconds. Raises StateError (DLV-001): no such transition.
         """
+        if due_in is not None and succession.waits_again(self, row, event):
+            due_in, columns["reason"] = None, succession.waiting_reason(row["purpose"])
         new = self.moving(row, event, state, due_in=due_in, fields=fields, **columns)
         self.tx.run("delivery_move", **new)
+        if row["state"] in succession.UNSETTLED and _is_proven(state, new["receipt"]):
+            self.move(self.delivery(row["id"]), Event.RECEIPT, Transport.SENT, reason=PROVED)
+            return  # a receipt came while the attempt was under way: that is its outcome
         if state in _ASKED_NO_MORE:
             self.tx.run("delivery_closed", id=row["id"])
-        self._hold_with_its_pair(row, event, state)
+        self._hold_with_its_pair(row, event, state, new["actor"])
         succession.settled(self, row, state)
         stops.caught(self, row, state)
         succession.withdrawn(self, row, state)
@@ -144,9 +150,10 @@ class Work:
         """When a receipt of what is sent now becomes overdue."""
         return self.ms + round(self.core.deadlines.first(row["priority"]) * 1000)
 
-    def _hold_with_its_pair(self, row: Row, event: Event, state: Transport) -> None:
+    def _hold_with_its_pair(self, row: Row, event: Event, state: Transport, actor: str | None) -> None:
         """Hold what comes back from an attempt while its patient is not the recipient's, as its siblings are."""
-        if event not in _COMES_BACK or state not in {Transport.PREPARED, Transport.RETRY}:
+        by_itself = event in _COMES_BACK or (event is Event.RESEND_DECIDED and actor is None)
+        if not by_itself or state not in {Transport.PREPARED, Transport.RETRY}:
             return
         hold = mail_keys.pair_hold(self.tx, row["account"], row["document_id"], row["recipient_mac"])
         if hold is not None:
@@ -160,6 +167,10 @@ _COMES_BACK = frozenset(
     {Event.FAILED, Event.MISCONFIGURED, Event.GIVEN_BACK, Event.RECOVERED, Event.SESSION_READY, Event.FOLLOWS}
 )
 """Events by which the engine, and no person, makes a delivery wait for its next attempt."""
+
+
+def _is_proven(state: Transport, receipt: str) -> bool:
+    return receipt in PROVES and state is not Transport.PREPARED and allowed(Event.RECEIPT, state, Transport.SENT)
 
 
 def check(event: Event, row: Row, state: Transport) -> None:

@@ -98,7 +98,7 @@ def withdraw(core: Core, request: Withdrawal) -> tuple[str, ...]:
         for document in request.documents:
             _mark(core, work, document, by, request)
         made = tuple(_follow(core, work, rows[one.after], one) for one in request.follow_ups)
-        for row in rows.values():
+        for row in map(work.delivery, rows):  # as they stand by now: one that waited for another stopped with it
             if row["purpose"] == "document" and Transport(row["state"]) in TRANSITIONS[Event.CANCEL][0]:
                 work.move(row, Event.CANCEL, Transport.CANCELLED, reason=succession.WITHDRAWN, actor=by)
         for document in request.documents:

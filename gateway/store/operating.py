@@ -13,6 +13,7 @@ from gateway.store.base import Action
 from gateway.store.core import Core, Work, check, find_delivery, find_document, receipt_of, to_ms
 from gateway.store.database import Row
 from gateway.store.states import Event, Receipt, Transport
+from gateway.store.succession import check_not_obsolete
 
 MAX_BY = 100
 """Characters of a person's name; a journal record is not the place for more."""
@@ -54,7 +55,7 @@ def act(core: Core, delivery_id: str, decision: Decision) -> None:
     """Do what a named person decided.
 
     Raises:
-        StateError: `DLV-001` not from this state, `DLV-002` nothing to send.
+        StateError: `DLV-001` not from this state, `DLV-002` nothing to send, `DLV-010` a correction went instead.
         InputError: `DLV-003` no name, `DLV-004` no reason, `DLV-005` no means, `DLV-006` handed over in the future.
     """
     by = checked_name(decision.by)
@@ -72,6 +73,7 @@ def act(core: Core, delivery_id: str, decision: Decision) -> None:
             )
         if effect.again:
             stops.check_not_stopped(work.tx, row)
+            check_not_obsolete(work, row)
         columns: dict[str, Any] = {"reason": "ENG-OPERATOR", "actor": by}
         if decision.action == "handed":
             columns |= _handed(decision, work, row)

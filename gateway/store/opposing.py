@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import StateError
-from gateway.store import mail_keys
+from gateway.store import mail_keys, succession
 from gateway.store.core import Core, Work, find_document, from_ms
 from gateway.store.operating import checked_name
 from gateway.store.oppositions import KINDS, Opposed, Opposition, Person
@@ -38,7 +38,7 @@ def oppose(core: Core, person: Person, target: str, by: str) -> Opposed:
             work.note("opposition_recorded", by=by, **_told(person.account, name, key))
         rows = [row for row in _deliveries(work, person.account, name) if opposes({key}, row)]
         stopped = [row for row in rows if row["state"] in _STOPPED]
-        for row in stopped:
+        for row in (work.delivery(one["id"]) for one in stopped):  # one may be held because another one stopped
             work.move(row, Event.OPPOSE, Transport.IMPOSSIBLE, reason=OPPOSED, actor=by)
     gone = tuple(row["id"] for row in rows if row["state"] in _LEFT)
     return Opposed(new, tuple(row["id"] for row in stopped), gone)
@@ -55,7 +55,8 @@ def unoppose(core: Core, person: Person, target: str, by: str, release: bool) ->
         work.note("opposition_ended", by=by, **_told(person.account, name, key))
         left = {row["target"] for row in work.tx.all("opposition_list", account=person.account, patient=name)}
         for row in _deliveries(work, person.account, name) if release else ():
-            if _stopped_here(row) and opposes({key}, row) and not opposes(left, row):
+            mine = _stopped_here(row) and opposes({key}, row) and not opposes(left, row)
+            if mine and not succession.obsolete(work, row):
                 work.move(row, Event.RETRY, Transport.RETRY, due_in=0, actor=by)
                 released.append(row["id"])
     return tuple(released)

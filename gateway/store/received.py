@@ -203,3 +203,5 @@ class ReceiptStore(Protocol):
 
 PROVES = frozenset({Receipt.AWAITED, Receipt.DELIVERED, Receipt.PROCESSED, Receipt.INTEGRATED, Receipt.REFUSED})
 """Receipt states that only a mail which left can have."""
+PROVED = "ENG-RECEIPT"
+"""Reason of a delivery that a receipt proves to be sent."""

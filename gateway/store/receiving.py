@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.store import journal, mail_keys, reading
 from gateway.store.core import Core, Work, find_delivery, find_document, from_ms, receipt_of, to_ms
 from gateway.store.received import (
+    PROVED,
     PROVES,
     Cursor,
     LooseMail,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from gateway.store.database import Row
     from gateway.store.rows import DeliveryRow
 
-PROVED = "ENG-RECEIPT"
-"""Reason of a delivery that a receipt proves to be sent."""
 UNMATCHED = "MSS-RCPT-UNMATCHED"
 AMBIGUOUS = "MSS-RCPT-AMBIGUOUS"
 OTHER_RECIPIENT = "MSS-RCPT-OTHER-RECIPIENT"
@@ -291,7 +290,7 @@ def hold_pair(work: Work, row: Row, reason: str, actor: str) -> list[Row]:
     if work.tx.run("pair_put", delivery_id=row["id"], reason=reason, actor=actor, now=work.ms, **pair):
         work.note_delivery("pair_held", row, account=row["account"], patient=patient, reason=reason, by=actor)
     held = []
-    for other in work.tx.all("deliveries_of_pair", **pair):
+    for other in [work.delivery(found["id"]) for found in work.tx.all("deliveries_of_pair", **pair)]:
         if Transport(other["state"]) in TRANSITIONS[Event.HOLD][0]:
             work.move(other, Event.HOLD, Transport.HELD, reason=reason, actor=actor)
             held.append(find_delivery(work.tx, other["id"]))

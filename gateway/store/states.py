@@ -113,7 +113,7 @@ TRANSITIONS: dict[Event, tuple[tuple[Transport, ...], tuple[Transport, ...]]] = 
     Event.CONFIRM_SENT: ((T.IN_DOUBT,), (T.SENT,)),
     Event.SUPERSEDE: ((*_WAITING, T.HELD, T.DEAD, T.IMPOSSIBLE), (T.SUPERSEDED,)),
     # A corrected version that waited for the outcome of the earlier one.
-    Event.FOLLOWS: ((T.PREPARED,), (T.PREPARED,)),
+    Event.FOLLOWS: ((T.PREPARED, T.RETRY), (T.PREPARED,)),
     # A linked delivery of the same document goes instead; `sent` only where it was refused afterwards.
     Event.TAKEN_OVER: ((*_WAITING, T.HELD, T.DEAD, T.IMPOSSIBLE, T.SENT), (T.SUPERSEDED,)),
     # The patient objects to this destination, as a named person recorded.

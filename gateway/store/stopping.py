@@ -39,8 +39,8 @@ def stop(core: Core, accounts: Sequence[str], patient: str, reason: str, by: str
     with core.write() as work:
         rows = [row for account in accounts for row in _stop_one(core, work, account, patient, reason, by)]
         held = tuple(row["id"] for row in rows if row["state"] in _WAITING)
-        for row in rows:
-            if row["state"] in _WAITING:
+        for row in map(work.delivery, held):
+            if row["state"] in _WAITING:  # or a correction took its place when another one was held
                 work.move(row, Event.HOLD, Transport.HELD, reason=reason, actor=by)
     waiting = tuple(row["id"] for row in rows if row["state"] == Transport.HELD)
     return Stopped(held, waiting, tuple(row["id"] for row in rows if row["state"] in _LEFT))
@@ -65,11 +65,18 @@ def resume(core: Core, accounts: Sequence[str], patient: str, by: str, release: 
             if not work.tx.run("patient_stop_delete", account=account, patient=name):
                 continue
             work.note("patient_resumed", account=account, patient=name, by=by)
-            for row in work.tx.all("deliveries_of_patient", account=account, patient=name) if release else ():
-                if row["state"] == Transport.HELD and str(row["reason"]).startswith(PREFIX) and row["manifest"]:
-                    work.move(row, Event.RELEASE, Transport.PREPARED, due_in=0, actor=by)
-                    released.append(row["id"])
+            found = work.tx.all("deliveries_of_patient", account=account, patient=name) if release else ()
+            released += [row["id"] for row in found if _let_go(work, row["id"], by)]
     return tuple(released)
+
+
+def _let_go(work: Work, delivery: str, by: str) -> bool:
+    """Release what a stop held; a correction that was released a moment ago may have superseded it."""
+    row = work.delivery(delivery)
+    mine = row["state"] == Transport.HELD and str(row["reason"]).startswith(PREFIX) and bool(row["manifest"])
+    if mine:
+        work.move(row, Event.RELEASE, Transport.PREPARED, due_in=0, actor=by)
+    return mine
 
 
 def listing(core: Core, accounts: Sequence[str], patient: str | None) -> list[PatientStop]:

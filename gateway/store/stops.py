@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.errors import StateError
-from gateway.store.states import GATEWAY, Event, Transport
+from gateway.store.states import GATEWAY, TRANSITIONS, Event, Transport
 
 if TYPE_CHECKING:
     from gateway.store.core import Work
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "TSI-STOP-"
 """What the reason of every stop begins with."""
+_QUEUED = (Transport.PREPARED, Transport.RETRY)
 OPPOSED = "DST-OPPOSITION"
 """Reason of a delivery that its patient objects to."""
 
@@ -90,13 +91,12 @@ def reason_for(tx: Transaction, document: str) -> str | None:
 
 def caught(work: Work, row: Row, state: Transport) -> None:
     """A delivery came back to the queue: it is held there when its patient was stopped while it was under way."""
-    reason = blocking(work.tx, row) if state in {Transport.PREPARED, Transport.RETRY} else None
-    if reason is None:
+    if state not in _QUEUED or (reason := blocking(work.tx, row)) is None:
         return
-    current = work.delivery(row["id"])
-    if reason == OPPOSED:
+    current = work.delivery(row["id"])  # what its move entailed may have held or superseded it already
+    if reason == OPPOSED and current["state"] in TRANSITIONS[Event.OPPOSE][0]:
         work.move(current, Event.OPPOSE, Transport.IMPOSSIBLE, reason=reason, actor=GATEWAY)
-    else:
+    elif current["state"] in _QUEUED:
         work.move(current, Event.HOLD, Transport.HELD, reason=reason, actor=GATEWAY)
 
 

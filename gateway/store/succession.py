@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.errors import ConflictError
+from gateway.errors import ConflictError, StateError
 from gateway.store.states import GATEWAY, IN_FLIGHT, TRANSITIONS, Event, Transport
 
 if TYPE_CHECKING:
@@ -74,6 +74,45 @@ def _moved() -> ConflictError:
 def must_wait(work: Work, planned: PlannedDelivery) -> bool:
     """Whether a new delivery waits, from the state in which the earlier one is now."""
     return planned.waits_for is not None and _state(work, planned.waits_for) in UNSETTLED
+
+
+def waiting_reason(purpose: str) -> str:
+    """Why a delivery waits for another one's outcome."""
+    return AFTER if purpose == "document" else OUTCOME
+
+
+def waits_again(work: Work, row: Row, event: Event) -> bool:
+    """Whether a delivery that a person lets go still has to wait for the earlier version, whose outcome came, or did
+    not come, while it was held. That version is superseded where it never left: it must not arrive afterwards.
+    """
+    if event not in {Event.RELEASE, Event.RETRY} or row["waits_for"] is None:
+        return False
+    earlier = work.delivery(row["waits_for"])
+    state = Transport(earlier["state"])
+    if state in _UNSENT and not row["needs_it"] and row["purpose"] == "document":
+        work.move(earlier, Event.SUPERSEDE, Transport.SUPERSEDED, reason=REPLACED, actor=GATEWAY)
+    return state in UNSETTLED or (bool(row["needs_it"]) and state in _UNSENT)
+
+
+def obsolete(work: Work, row: Row) -> bool:
+    """Whether a corrected version went, or goes, where this delivery goes: after that one it must not arrive."""
+    if row["purpose"] != "document" or work.tx.one("document_successor", id=row["document_id"]) is None:
+        return False
+    return not any(map(_still_behind, work.tx.all("deliveries_behind", id=row["id"])))
+
+
+def _still_behind(later: Row) -> bool:
+    state, waits = Transport(later["state"]), later["due_at"] is None
+    if later["needs_it"] and state in {Transport.DEAD, Transport.IMPOSSIBLE}:
+        return True
+    return state is Transport.HELD or (waits and state in {Transport.PREPARED, Transport.RETRY})
+
+
+def check_not_obsolete(work: Work, row: Row) -> None:
+    """Raise StateError (DLV-010) where somebody would send a version after the one that corrects it."""
+    if obsolete(work, row):
+        message = f"L'envoi {row['id']} porte une version qui a été corrigée : il ne part plus."
+        raise StateError("DLV-010", message, "Agir sur l'envoi de la version corrigée (queue list).")
 
 
 def settled(work: Work, row: Row, state: Transport) -> None:

@@ -1,4 +1,4 @@
-"""Both stores driven through thousands of steps beside an independent model (store_machine.py).
+"""Both stores driven through thousands of steps beside an independent model (store_people.py).
 
 `KINE_EXAMPLES=500` runs five hundred histories on each store instead of a few dozen.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from gateway.clock import FrozenClock
 from gateway.store.outbox import Outbox
-from tests.property.store_machine import StoreMachine
+from tests.property.store_people import StoreMachine
 from tests.unit.store import kit
 from tests.unit.store.engines import Schemas, engine, postgres, pytest_generate_tests, schemas
 
 __all__ = ["engine", "postgres", "pytest_generate_tests", "schemas"]
-STEPS, SHORT = 50, {"sqlite": 40, "postgres": 8}
+STEPS, SHORT = 100, {"sqlite": 24, "postgres": 24}
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
@@ -39,7 +40,7 @@ def machine_on(name: str, schemas: Schemas | None, place: Path) -> Any:
         if schemas is not None:
             schemas.release()
 
-    space = {"open": staticmethod(opened), "release": staticmethod(release), "steps": 0}
+    space = {"open": staticmethod(opened), "release": staticmethod(release), "steps": 0, "met": Counter()}
     return type(f"On{name.title()}", (StoreMachine,), space)
 
 
@@ -51,5 +52,5 @@ def test_the_store_and_the_model_agree(engine: str, request: Any, tmp_path: Path
         max_examples=histories, stateful_step_count=STEPS, deadline=None, suppress_health_check=QUIET, database=None
     )
     run_state_machine_as_test(machine, settings=wanted)
-    print(f"{machine.steps} steps on {engine}")
+    print(f"{machine.steps} steps on {engine}; {dict(sorted(machine.met.items()))}")
     assert machine.steps >= 0.7 * (histories - 2) * STEPS  # the first ones are short

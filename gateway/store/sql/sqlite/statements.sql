@@ -135,13 +135,18 @@ UPDATE delivery SET state = :state, receipt = :receipt, reason = :reason, actor 
 WHERE id = :id
 
 -- name: deliveries_waiting_for
-SELECT * FROM delivery WHERE waits_for = :id AND purpose = 'document' AND state = 'prepared' AND due_at IS NULL
+SELECT * FROM delivery WHERE waits_for = :id AND purpose = 'document' AND state IN ('prepared', 'retry')
+  AND due_at IS NULL
 
 -- name: deliveries_following
-SELECT * FROM delivery WHERE waits_for = :id AND purpose <> 'document' AND state = 'prepared' AND due_at IS NULL
+SELECT * FROM delivery WHERE waits_for = :id AND purpose <> 'document' AND state IN ('prepared', 'retry')
+  AND due_at IS NULL
+
+-- name: deliveries_behind
+SELECT state, due_at, needs_it FROM delivery WHERE waits_for = :id AND purpose = 'document'
 
 -- name: delivery_waits_move
-UPDATE delivery SET waits_for = :successor WHERE waits_for = :id AND state = 'prepared' AND due_at IS NULL
+UPDATE delivery SET waits_for = :successor WHERE waits_for = :id AND state IN ('prepared', 'retry') AND due_at IS NULL
 
 -- name: delivery_succeeded
 UPDATE delivery SET succeeded_by = :successor WHERE id = :id
