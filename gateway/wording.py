@@ -45,6 +45,16 @@ def transport(code: str) -> str:
     return str(words()["transport"][code]["label"])
 
 
+def master_key(role: str) -> str:
+    """What a master key is there for."""
+    return str(words()["master_key"]["role"][role])
+
+
+def rotation(kind: str) -> str:
+    """What a rotation of the master key would do; `{key}` and `{rows}` are left to fill."""
+    return str(words()["master_key"]["rotation"][kind])
+
+
 def receipt(code: str) -> str:
     """Name of a receipt state."""
     return str(words()["receipt"][code])

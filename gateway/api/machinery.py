@@ -15,6 +15,7 @@ from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Setti
 
 if TYPE_CHECKING:
     from gateway.api.directory import DirectoryFace
+    from gateway.api.keys import Keys
     from gateway.api.oppositions import Oppositions
     from gateway.api.retention import Retention
     from gateway.channels.outcome import Channel
@@ -114,6 +115,13 @@ class Machinery:
         from gateway.api.retention import Retention
 
         return Retention(self)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The master keys of the store: list, rotate, retire."""
+        from gateway.api.keys import Keys
+
+        return Keys(self)
 
     @cached_property
     def token_source(self) -> TokenSource | None:

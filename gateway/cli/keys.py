@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli import keys_rotation
 from gateway.cli.common import ConfigOption, JsonOption, read_input
 from gateway.cli.output import print_json, say
 from gateway.errors import ConfigError
@@ -15,7 +16,7 @@ from gateway.errors import ConfigError
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
-app = typer.Typer(help="Mettre les clés à l'abri, sous une phrase secrète.", no_args_is_help=True)
+app = typer.Typer(help="Les clés : les mettre à l'abri sous une phrase secrète, en changer.", no_args_is_help=True)
 PhraseOption = Annotated[
     Path | None, typer.Option("--passphrase-file", help="Fichier de la phrase secrète (sinon : demandée au clavier).")
 ]
@@ -24,6 +25,7 @@ PhraseOption = Annotated[
 def register(app_: typer.Typer) -> None:
     """Add the commands of this module."""
     app_.add_typer(app, name="keys")
+    keys_rotation.register(app)
     app_.command("backup")(backup)
 
 
@@ -55,9 +57,9 @@ def keys_restore(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remet les clés à leur place. Une clé qui existe n'est jamais remplacée."""
+    """Remet les clés à leur place, sans remplacer celles qui y sont ; le trousseau retrouve ce qui y manque."""
     from gateway.settings import load
-    from gateway.store import keysafe
+    from gateway.store import keyring, keysafe
     from gateway.store.sealing import create_secret
 
     places = _keys(load(config))
@@ -65,11 +67,14 @@ def keys_restore(
     written = [name for name in found if name in places and not places[name].exists()]
     for name in written:
         create_secret(places[name], found[name])
+    added = keyring.merge(places["master"], found["master"]) if "master" in found.keys() - set(written) else ()
     left = sorted(found.keys() - set(written))
     if as_json:
-        print_json({"written": written, "left": left})
-    else:
-        say(f"Remises : {', '.join(written) or 'aucune'}. Laissées, car présentes : {', '.join(left) or 'aucune'}.")
+        print_json({"written": written, "left": left, "added": list(added)})
+        return
+    say(f"Remises : {', '.join(written) or 'aucune'}. Laissées, car présentes : {', '.join(left) or 'aucune'}.")
+    if added:
+        say(f"Ajoutées au trousseau : {', '.join(added)}.")
 
 
 def backup(

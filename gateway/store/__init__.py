@@ -5,27 +5,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from gateway import platform
 from gateway.clock import Clock, Randomness, SystemClock
 from gateway.errors import ConfigError, StoreError
 from gateway.settings import Settings
+from gateway.store import keyring
 from gateway.store.base import Store
 from gateway.store.checkpoint import CheckpointFolder, Signer, create_signing_key
 from gateway.store.core import Core, Deadlines
 from gateway.store.database import Database
 from gateway.store.outbox import Outbox
-from gateway.store.sealing import Vault, create_master_key
+from gateway.store.sealing import Vault
 from gateway.store.sqlite import SqliteDatabase
 
 __all__ = ["database_path", "initialise", "on_postgres", "open"]
 
-FIRST_USE = 10.0
-"""Seconds to wait for another process that is making the keys."""
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
 
@@ -49,25 +44,8 @@ def initialise(settings: Settings, randomness: Randomness) -> list[Path]:
     """
     if settings.sealing.key_file.exists() and settings.journal.key_file.exists():
         return []
-    with _alone(settings.sealing.key_file):
+    with keyring.alone(settings.sealing.key_file):
         return _create_missing(settings, randomness)
-
-
-@contextmanager
-def _alone(key_file: Path) -> Iterator[None]:
-    """Two programs started together must not each make a key: the second waits for the first."""
-    if not key_file.parent.exists():
-        platform.make_private_dir(key_file.parent)
-    deadline = time.monotonic() + FIRST_USE
-    while True:
-        try:
-            with platform.exclusive_lock(key_file.with_name(f"{key_file.name}.lock")):
-                yield
-            return
-        except StoreError as fault:
-            if fault.code != "LCK-001" or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 def _create_missing(settings: Settings, randomness: Randomness) -> list[Path]:
@@ -79,7 +57,7 @@ def _create_missing(settings: Settings, randomness: Randomness) -> list[Path]:
                 f"La base existe mais sa clé maîtresse a disparu : {settings.sealing.key_file}.",
                 "Restaurez la clé : sans elle, les documents sont illisibles.",
             )
-        create_master_key(settings.sealing.key_file, randomness)
+        keyring.create_master_key(settings.sealing.key_file, randomness)
         created.append(settings.sealing.key_file)
     if not settings.journal.key_file.exists():
         create_signing_key(settings.journal.key_file)

@@ -13,6 +13,7 @@ from gateway.store import freezing, identity, journal, mail_keys, payload, stand
 from gateway.store.base import Accepted, AcceptRequest, Blob, PlannedDelivery
 from gateway.store.core import Core, Work
 from gateway.store.database import Transaction
+from gateway.store.sealing import Wrapped
 from gateway.store.states import GATEWAY, Event, Receipt, Transport, allowed
 
 LIKELY_REPEAT = "ENG-REPEAT"
@@ -41,7 +42,7 @@ class _Sealed:
     """A document sealed before the transaction begins, so that the write lock is held for inserts only."""
 
     id: str
-    wrapped_key: bytes
+    wrapped: Wrapped
     manifest: bytes
     artifacts: dict[bytes, payload.SealedArtifact]
     deliveries: tuple[New, ...]
@@ -156,6 +157,7 @@ def _asked(core: Core, request: AcceptRequest, patient: str, deliveries: Sequenc
 
 def _insert(work: Work, request: AcceptRequest, sealed: _Sealed, before: standing.Standing) -> Accepted:
     core, patient = work.core, sealed.asked.patient
+    wrapped = _under_current(work, sealed)
     if request.replaces is not None:
         succession.replace(work, request.replaces, request.supersedes, request.deliveries)
     repeat = None if request.replaces else before.repeats.get(sealed.asked.likeness)
@@ -176,8 +178,8 @@ def _insert(work: Work, request: AcceptRequest, sealed: _Sealed, before: standin
         document_date=request.document_date.isoformat(),
         findings=json.dumps(request.findings),
         accepted_at=work.ms,
-        key_id=core.vault.key_id,
-        wrapped_key=sealed.wrapped_key,
+        key_id=wrapped.key_id,
+        wrapped_key=wrapped.data,
         manifest=sealed.manifest,
         unique_id=request.unique_id,
         **identity.columns(core, request.guard),
@@ -194,7 +196,7 @@ def _insert(work: Work, request: AcceptRequest, sealed: _Sealed, before: standin
         content_sha256=request.content_sha256,
         artifacts=sorted(digest.hex() for digest in sealed.artifacts),
         findings=[journal.code(finding) for finding in request.findings] or None,
-        key_id=core.vault.key_id,
+        key_id=wrapped.key_id,
         repeat_of=repeat,
         facts_sha256=frozen,
         **common,
@@ -202,6 +204,12 @@ def _insert(work: Work, request: AcceptRequest, sealed: _Sealed, before: standin
     for new in sealed.deliveries:
         insert_delivery(work, new, before.barriers, held=doubt or (LIKELY_REPEAT if repeat else None))
     return Accepted(sealed.id, tuple(new.delivery for new in sealed.deliveries), True, repeat)
+
+
+def _under_current(work: Work, sealed: _Sealed) -> Wrapped:
+    """The document's key under the master key in use, which may have changed since it was sealed."""
+    key_id, wrapped = work.master_key(), sealed.wrapped
+    return wrapped if wrapped.key_id == key_id else work.core.vault.rewrap(sealed.id, wrapped, key_id)
 
 
 def _artifact(document: str, artifact: payload.SealedArtifact) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from gateway.store.facts import FactStore
 from gateway.store.following import FollowStore
 from gateway.store.holdings import RightsStore
 from gateway.store.linked import LinkStore
+from gateway.store.masters import KeyStore
 from gateway.store.oppositions import OppositionStore
 from gateway.store.received import ReceiptStore
 from gateway.store.requests import (
@@ -178,6 +179,7 @@ class Store(
     DmpStore,
     FactStore,
     FollowStore,
+    KeyStore,
     LinkStore,
     OppositionStore,
     PatientStore,

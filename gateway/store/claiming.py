@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.errors import LeaseLostError, StoreError
-from gateway.store import journal, payload, receiving, stops
+from gateway.store import journal, masters, payload, receiving, stops
 from gateway.store.base import URGENT, Claim, Progress, Result, Wanted
 from gateway.store.core import Core, Work, find_delivery, to_ms
 from gateway.store.database import Row, Transaction
@@ -34,6 +34,7 @@ def claim(core: Core, wanted: Wanted, kind: Literal["send", "resolve"]) -> list[
     for accounts in _shares(core, wanted, kind):
         with core.write(*accounts) as work:
             rows = list(_due(work, replace(wanted, limit=wanted.limit - len(taken)), kind, accounts))
+            masters.check(core.vault, rows)
             taken += [(row, _take(work, row, wanted, kind)) for row in rows]
             _put(work, taken[-len(rows) :] if rows else [], wanted, kind)
         if len(taken) == wanted.limit:

@@ -11,11 +11,11 @@ from typing import Any
 
 from gateway.clock import Clock, Randomness
 from gateway.errors import NotFoundError, StateError
-from gateway.store import journal, mail_keys, stops, succession
+from gateway.store import journal, mail_keys, masters, stops, succession
 from gateway.store.checkpoint import CheckpointFolder
 from gateway.store.database import Database, Row, Transaction
 from gateway.store.received import PROVED, PROVES
-from gateway.store.sealing import DocumentKey, Vault
+from gateway.store.sealing import DocumentKey, Vault, Wrapped
 from gateway.store.states import GATEWAY, Event, Receipt, Transport, allowed
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,6 +58,7 @@ class Work:
         self.now = now
         self.ms = to_ms(now)
         self.records: dict[int, list[journal.Record]] = {}
+        self._master: str | None = None
 
     def note(self, event: str, /, *, of: str | None = None, **fields: Any) -> None:
         """Add a journal record; fields that are None are left out. `of`: its account, where no field says so."""
@@ -75,6 +76,12 @@ class Work:
             row = self.tx.one("document_get", id=fields["document"])
             account = None if row is None else row["account"]
         return journal.shard_of(account, self.core.shards)
+
+    def master_key(self) -> str:
+        """Id of the master key that wraps what this transaction adds. Raises StoreError (SEA-010)."""
+        if self._master is None:
+            self._master = masters.choose(self.tx, self.core.vault)
+        return self._master
 
     def delivery(self, delivery_id: str) -> Row:
         """The delivery's row as it stands now. Raises NotFoundError (DLV-404)."""
@@ -238,7 +245,9 @@ class Core:
     def document_key(self, row: Row) -> DocumentKey | None:
         """The key of a document row, or of a delivery row joined with it; None once it is erased."""
         document = row["document_id"] if "document_id" in row.keys() else row["id"]  # noqa: SIM118 (sqlite3.Row)
-        return None if row["wrapped_key"] is None else self.vault.open_key(document, row["wrapped_key"])
+        if row["wrapped_key"] is None:
+            return None
+        return self.vault.open_key(document, Wrapped(row["key_id"], row["wrapped_key"]))
 
 
 def find_delivery(tx: Transaction, delivery_id: str) -> Row:

@@ -13,6 +13,7 @@ from gateway.errors import StateError
 from gateway.store import journal
 from gateway.store.core import find_document, from_ms
 from gateway.store.facts import CareFacts, EpisodeFacts, LateObligation, NewFacts
+from gateway.store.sealed import SealedColumn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from gateway.store.core import Core, Work
     from gateway.store.database import Row
 
-_TABLE, _COLUMN, _SALT = "episode_fact", "sealed", 16
+FACTS = SealedColumn("episode_fact", "sealed", "master")
+_SALT = 16
 
 
 @cache
@@ -59,8 +61,9 @@ def insert(work: Work, document: str, account: str, patient: str, facts: NewFact
         "author": vault.person_name(facts.author),
     }
     body = {"care": _plain(asdict(facts.care)), "salt": work.core.ids.token(_SALT).hex()}
-    sealed = vault.fact_key(document).seal(journal.canonical(body), _TABLE, document, _COLUMN)
-    work.tx.later("fact_insert", sealed=sealed, **row)
+    key_id = work.master_key()
+    sealed = vault.fact_key(document, key_id).seal(journal.canonical(body), FACTS.table, document, FACTS.column)
+    work.tx.later("fact_insert", sealed=sealed, key_id=key_id, **row)
     return digest(row, body)
 
 
@@ -82,7 +85,8 @@ def listing(core: Core, account: str | None, episode: str | None) -> list[Episod
 
 def _opened(core: Core, row: Row) -> EpisodeFacts:
     document = row["document_id"]
-    body = json.loads(core.vault.fact_key(document).open(row["sealed"], _TABLE, document, _COLUMN))
+    key = core.vault.fact_key(document, row["key_id"])
+    body = json.loads(key.open(row["sealed"], FACTS.table, document, FACTS.column))
     clear = {name: row[name] for name in ("document_id", "account", "patient", "episode", "author")}
     return EpisodeFacts(
         **clear,

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import InputError, StateError
 from gateway.findings import error
-from gateway.store import journal, receiving, stops
+from gateway.store import journal, notes, receiving, stops
 from gateway.store.base import Action
 from gateway.store.core import Core, Work, check, find_delivery, find_document, receipt_of, to_ms
 from gateway.store.database import Row
@@ -140,8 +140,8 @@ def keep_note(core: Core, work: Work, row: Row, action: str, by: str, text: str)
     key = core.document_key(find_document(work.tx, row["document_id"]))
     if key is None:
         return None
-    sealed = key.seal(text.encode(), "note", row["id"], "sealed")
-    work.tx.run("note_insert", delivery_id=row["id"], now=work.ms, action=action, actor=by, sealed=sealed)
+    new = {"delivery_id": row["id"], "at": work.ms, "action": action, "actor": by, "name": core.new_id()}
+    work.tx.run("note_insert", sealed=key.seal(text.encode(), "note", notes.place(new), "sealed"), **new)
     return key.commitment(text)
 
 

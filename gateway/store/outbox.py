@@ -17,6 +17,7 @@ from gateway.store import (
     identity,
     journal,
     linking,
+    masters,
     movements,
     operating,
     reading,
@@ -302,11 +303,12 @@ class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox):
             owner = tx.one("meta_get", name="key_id")
         if owner is None:
             self._found(shards)
-        elif owner["value"] != self.core.vault.key_id:
+        elif owner["value"] != self.core.vault.store_id:
             raise StoreError(
                 "SEA-007", "La base a été scellée avec une autre clé maîtresse.", "Restaurez la clé d'origine."
             )
         with self.core.db.read() as tx:
+            masters.begin(tx, self.core.vault)
             kept = tx.one("meta_get", name="shards")
             self.core = replace(self.core, shards=1 if kept is None else int(kept["value"]))
             heads = [journal.head(tx, shard) for shard in range(self.core.shards)]
@@ -320,14 +322,16 @@ class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox):
         with replace(self.core, shards=1).write() as work:
             if work.tx.one("meta_get", name="key_id") is not None:
                 return  # another process was first
-            work.tx.run("meta_put", name="key_id", value=self.core.vault.key_id)
+            work.tx.run("meta_put", name="key_id", value=self.core.vault.store_id)
+            work.tx.run("master_insert", id=self.core.vault.store_id, made_at=work.ms)
+            work.tx.run("master_use", id=self.core.vault.store_id)
             work.tx.run("meta_put", name="epoch", value=epoch)
             if shards > 1:
                 work.tx.run("meta_put", name="shards", value=str(shards))
                 work.tx.many(
                     "journal_head_insert", [{"shard": one, "hash": journal.GENESIS} for one in range(1, shards)]
                 )
-            work.note("journal_started", epoch=epoch, key_id=self.core.vault.key_id)
+            work.note("journal_started", epoch=epoch, key_id=self.core.vault.store_id)
 
     def _restored(self, shard: int, size: int, root: bytes) -> None:
         """A checkpoint outside knows more than the database: this is a restored copy, and what it believes unsent may

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from gateway.errors import NotFoundError
-from gateway.store import journal, payload
+from gateway.store import journal, notes, payload
 from gateway.store.base import (
     URGENT,
     Attempt,
@@ -157,10 +157,10 @@ def _notes(core: Core, tx: Transaction, row: Row) -> list[Note]:
     found = tx.all("notes_of", delivery_id=row["id"])
     key = core.document_key(find_document(tx, row["document_id"])) if found else None
 
-    def text(sealed: bytes) -> str | None:
-        return None if key is None else key.open(sealed, "note", row["id"], "sealed").decode()
+    def text(note: Row) -> str | None:
+        return None if key is None else key.open(note["sealed"], "note", notes.place(note), "sealed").decode()
 
-    return [Note(from_ms(note["at"]), note["action"], note["actor"], text(note["sealed"])) for note in found]
+    return [Note(from_ms(note["at"]), note["action"], note["actor"], text(note)) for note in found]
 
 
 def deliveries(core: Core, wanted: Filter) -> list[DeliveryRow]:

@@ -28,6 +28,8 @@ GROWS = {
 WHOLE = {
     "delivery_states": "an audit compares every delivery with the journal",
     "facts_list": "indicators count every document",
+    "documents_by_master": "keys list counts what each master key opens",
+    "facts_by_master": "keys list counts what each master key opens",
     "deliveries_unsent": "once, when a backup was restored",
 }
 """Statements that read a whole table on purpose, and why."""

@@ -11,7 +11,7 @@ from gateway import store as stores
 from gateway.clock import SeededRandomness, SystemRandomness
 from gateway.errors import NotFoundError, StateError, StoreError
 from gateway.store.outbox import Outbox
-from gateway.store.sealing import DocumentKey, Vault, create_master_key
+from gateway.store.sealing import DocumentKey, Vault, Wrapped, create_master_key
 from tests.unit.store import kit
 
 IDS = SeededRandomness("sealing")
@@ -49,8 +49,11 @@ def test_a_document_key_is_wrapped_for_its_document() -> None:
     assert again.open(key.seal(b"x", "t", "r", "c"), "t", "r", "c") == b"x"
     with pytest.raises(StoreError, match="SEA-005"):
         vault().open_key("d2", wrapped)
+    other = vault(b"n")
+    with pytest.raises(StoreError, match="SEA-010"):
+        other.open_key("d1", wrapped)
     with pytest.raises(StoreError, match="SEA-005"):
-        vault(b"n").open_key("d1", wrapped)
+        other.open_key("d1", Wrapped(other.key_id, wrapped.data))
 
 
 def test_no_two_seals_are_alike() -> None:

@@ -123,14 +123,14 @@ WHERE state = 'in_doubt' AND (:account::text IS NULL OR account = :account) AND 
 GROUP BY account, channel
 
 -- name: delivery_due
-SELECT delivery.*, document.wrapped_key FROM delivery JOIN document ON document.id = delivery.document_id
+SELECT delivery.*, document.wrapped_key, document.key_id FROM delivery JOIN document ON document.id = delivery.document_id
 WHERE delivery.state IN ('prepared', 'retry') AND delivery.account = :account AND delivery.channel = :channel
   AND delivery.priority = :priority AND delivery.due_at <= :now
 ORDER BY delivery.due_at, delivery.place LIMIT :limit
 FOR UPDATE OF delivery SKIP LOCKED
 
 -- name: delivery_doubtful
-SELECT delivery.*, document.wrapped_key FROM delivery JOIN document ON document.id = delivery.document_id
+SELECT delivery.*, document.wrapped_key, document.key_id FROM delivery JOIN document ON document.id = delivery.document_id
 WHERE delivery.state = 'in_doubt' AND delivery.account = :account AND delivery.channel = :channel
   AND delivery.due_at <= :now AND (delivery.lease_until IS NULL OR delivery.lease_until < :now)
 ORDER BY delivery.due_at, delivery.place LIMIT :limit
@@ -280,7 +280,8 @@ INSERT INTO receipt (delivery_id, kind, evidence, at, code) VALUES (:delivery_id
 ON CONFLICT DO NOTHING
 
 -- name: note_insert
-INSERT INTO note (delivery_id, at, action, actor, sealed) VALUES (:delivery_id, :now, :action, :actor, :sealed)
+INSERT INTO note (delivery_id, at, action, actor, name, sealed)
+VALUES (:delivery_id, :at, :action, :actor, :name, :sealed)
 
 -- name: notes_of
 SELECT * FROM note WHERE delivery_id = :delivery_id ORDER BY id
@@ -482,9 +483,9 @@ WHERE document.account = :account AND document.patient = :patient
 ORDER BY delivery.created_at, delivery.id
 
 -- name: fact_insert
-INSERT INTO episode_fact (document_id, account, patient, episode, author, sealed)
+INSERT INTO episode_fact (document_id, account, patient, episode, author, key_id, sealed)
 SELECT * FROM unnest(:document_id::text[], :account::text[], :patient::text[], :episode::text[], :author::text[],
-                     :sealed::bytea[])
+                     :key_id::text[], :sealed::bytea[])
 
 -- name: fact_get
 SELECT document_id FROM episode_fact WHERE document_id = :document_id
@@ -554,3 +555,44 @@ ORDER BY delivery.created_at DESC, delivery.id DESC LIMIT :limit
 
 -- name: journal_records
 SELECT CAST(sum(size) AS bigint) AS size FROM journal_head
+
+-- name: master_current
+SELECT id FROM master_key WHERE turn IS NOT NULL ORDER BY turn DESC LIMIT 1
+
+-- name: master_get
+SELECT * FROM master_key WHERE id = :id
+
+-- name: master_list
+SELECT * FROM master_key ORDER BY turn IS NULL, turn, id
+
+-- name: master_insert
+INSERT INTO master_key (id, made_at) VALUES (:id, :made_at)
+
+-- name: master_use
+UPDATE master_key SET turn = (SELECT coalesce(max(turn), 0) + 1 FROM master_key) WHERE id = :id AND turn IS NULL
+
+-- name: master_retire
+UPDATE master_key SET retired_at = :now WHERE id = :id AND retired_at IS NULL
+
+-- name: documents_by_master
+SELECT key_id, count(*) AS number FROM document WHERE wrapped_key IS NOT NULL GROUP BY key_id
+
+-- name: documents_under
+SELECT id AS document_id, wrapped_key AS sealed FROM document
+WHERE key_id = :key_id AND wrapped_key IS NOT NULL LIMIT :limit
+
+-- name: facts_by_master
+SELECT key_id, count(*) AS number FROM episode_fact GROUP BY key_id
+
+-- name: facts_under
+SELECT document_id, sealed FROM episode_fact WHERE key_id = :key_id LIMIT :limit
+
+-- name: document_rewrap
+UPDATE document SET key_id = new.key_id, wrapped_key = new.sealed
+FROM unnest(:document_id::text[], :key_id::text[], :sealed::bytea[]) AS new (document_id, key_id, sealed)
+WHERE document.id = new.document_id AND document.wrapped_key IS NOT NULL
+
+-- name: fact_reseal
+UPDATE episode_fact SET key_id = new.key_id, sealed = new.sealed
+FROM unnest(:document_id::text[], :key_id::text[], :sealed::bytea[]) AS new (document_id, key_id, sealed)
+WHERE episode_fact.document_id = new.document_id
