@@ -46,6 +46,11 @@ def warning(code: str, path: str, message: str, advice: str = "", source: str = 
     return Finding(code, Severity.WARNING, path, message, advice, source)
 
 
+def step(name: str) -> str:
+    """A step of a path that is somebody else's text: printable ASCII, 80 characters; a terminal must not obey it."""
+    return name[:80] if name.isascii() and name.isprintable() else ascii(name[:80])
+
+
 def has_errors(findings: Iterable[Finding]) -> bool:
     """Whether any finding stops."""
     return any(finding.severity is Severity.ERROR for finding in findings)

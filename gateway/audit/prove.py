@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.audit.verify import TOLD_EVERY, Progress
 from gateway.errors import NotFoundError, StoreError
-from gateway.findings import Finding, error
+from gateway.findings import Finding, error, step
 from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier, shard_of_origin
 from gateway.store.journal import shard_of
 from gateway.store.merkle import inclusion_proofs, leaf_hash, root, verify_inclusion
@@ -71,7 +71,7 @@ def is_person(proof: dict[str, Any], verifier: Verifier, person: str) -> bool:
     try:
         subject, line = verifier.open(proof["statement"]).split("\n")
         _, pseudonym, salt, digest = line.split(" ")
-    except (CheckpointError, KeyError, ValueError, AttributeError):
+    except (CheckpointError, KeyError, ValueError, AttributeError, TypeError):
         return False
     return subject == DISCLOSURE and pseudonym == proof.get("patient") and digest == _digest(salt, person)
 
@@ -127,10 +127,11 @@ def verify_proof(proof: dict[str, Any], verifier: Verifier) -> list[Finding]:
             (int(item["seq"]), item["record"].encode(), [bytes.fromhex(node) for node in item["proof"]])
             for item in proof["records"]
         ]
+        values = [_object(record) for _, record, _ in records]
         about, shard = _about(proof), shard_of_origin(verifier.name, checkpoint.origin)
     except CheckpointError:
         return [error("JRN-103", "/checkpoint", "Point de contrôle non signé par cette clé, ou abîmé.")]
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return [error("JRN-107", "", "Ce n'est pas une preuve du journal.")]
     if not records:
         return [error("JRN-107", "/records", "La preuve ne contient aucun enregistrement.")]
@@ -138,10 +139,19 @@ def verify_proof(proof: dict[str, Any], verifier: Verifier) -> list[Finding]:
     for number, (seq, record, nodes) in enumerate(records):
         if not verify_inclusion(leaf_hash(record), seq, checkpoint.size, nodes, checkpoint.root):
             found.append(error("JRN-104", f"/records/{number}", "Cet enregistrement n'est pas dans le journal signé."))
-        elif (value := json.loads(record)).get("shard") != shard or not about(value, seq):
+        elif values[number].get("shard") != shard or not about(values[number], seq):
             message = "Cet enregistrement ne concerne pas ce que la preuve annonce."
             found.append(error("JRN-108", f"/records/{number}", message))
-    return found + _statement(proof, verifier) + _unshown(proof, records)
+    return found + _statement(proof, verifier) + _unshown(proof, values)
+
+
+def _object(record: bytes) -> Record:
+    """A record's fields; none where it is no JSON object: it is then found by its hash, not by an exception."""
+    try:
+        value = json.loads(record)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _about(proof: dict[str, Any]) -> Callable[[Record, int], bool]:
@@ -151,23 +161,22 @@ def _about(proof: dict[str, Any]) -> Callable[[Record, int], bool]:
         return lambda record, seq: bool(record.get("delivery") == delivery and record.get("seq") == seq)
     if proof["format"] != DISCLOSURE:
         raise ValueError("unknown format")
-    documents, patient = set(proof["documents"]), proof["patient"]
+    documents, patient = {str(name) for name in proof["documents"]}, proof["patient"]
     return lambda record, seq: bool(
-        record.get("document") in documents
+        str(record.get("document")) in documents
         and record.get("seq") == seq
         and (record.get("event") != "document_accepted" or record.get("patient") == patient)
     )
 
 
-def _unshown(proof: dict[str, Any], records: Sequence[tuple[int, bytes, list[bytes]]]) -> list[Finding]:
+def _unshown(proof: dict[str, Any], values: Sequence[Record]) -> list[Finding]:
     """A disclosure must show that each of its documents is the patient's: by the record of its acceptance."""
     if proof["format"] != DISCLOSURE:
         return []
-    values = [json.loads(record) for _, record, _ in records]
-    accepted = {value["document"] for value in values if value.get("event") == "document_accepted"}
-    missing = sorted(set(proof["documents"]) - accepted)
+    accepted = {str(value.get("document")) for value in values if value.get("event") == "document_accepted"}
+    missing = sorted({str(name) for name in proof["documents"]} - accepted)
     message = "Rien ne montre que ce document est celui du patient : son acceptation manque."
-    return [error("JRN-108", f"/documents/{name}", message) for name in missing]
+    return [error("JRN-108", f"/documents/{step(name)}", message) for name in missing]
 
 
 def _statement(proof: dict[str, Any], verifier: Verifier) -> list[Finding]:
@@ -175,7 +184,7 @@ def _statement(proof: dict[str, Any], verifier: Verifier) -> list[Finding]:
         return []
     try:
         subject, line = verifier.open(proof["statement"]).split("\n")
-    except (CheckpointError, ValueError, AttributeError):
+    except (CheckpointError, ValueError, AttributeError, TypeError):
         return [error("JRN-103", "/statement", "Attestation non signée par cette clé, ou abîmée.")]
     if subject != DISCLOSURE or not line.startswith(f"{_ABOUT} {proof.get('patient')} "):
         return [error("JRN-108", "/statement", "L'attestation concerne un autre patient.")]

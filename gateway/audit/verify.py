@@ -19,7 +19,7 @@ from cryptography import x509
 from gateway.audit.export import FORMAT, RECORD_MIDDLE, RECORD_PREFIX, RECORD_SUFFIX, SHARDED
 from gateway.audit.report import Report, Shard
 from gateway.errors import InputError
-from gateway.findings import Finding, error, warning
+from gateway.findings import Finding, error, step, warning
 from gateway.store import anchors
 from gateway.store.anchors import Anchor, AnchorError
 from gateway.store.checkpoint import Checkpoint, CheckpointError, Verifier, shard_of_origin
@@ -71,7 +71,8 @@ class _Chain:
             self.say("JRN-102", path, "Numéro d'ordre inattendu : enregistrement déplacé, ajouté ou retiré.")
         if value.get("event") == "store_restored":
             # What the lost part had signed, this record owns up to.
-            self.restored.append(range(seq + 1, int(value.get("size", 0)) + 1))
+            size = value.get("size")
+            self.restored.append(range(seq + 1, (size if isinstance(size, int) else 0) + 1))
 
     def compare(self) -> None:
         """Compare the checkpoints that were signed at this size."""
@@ -158,7 +159,7 @@ class _Audit:
         self.chains[shard if known and shard is not None else 0].feed(record, value, stored)
         delivery = value.get("delivery")
         if delivery is not None and "state" in value:
-            self.standing[delivery] = (value["state"], value.get("receipt", "none"))
+            self.standing[str(delivery)] = (value["state"], value.get("receipt", "none"))
         return value
 
     def finish(self, states: Iterable[tuple[str, str, str]]) -> None:
@@ -171,9 +172,9 @@ class _Audit:
         for delivery, state, receipt in states:
             seen.add(delivery)
             if self.standing.get(delivery) != (state, receipt):
-                self.say("JRN-106", f"/deliveries/{delivery}", "L'état diffère du dernier enregistrement.")
+                self.say("JRN-106", f"/deliveries/{step(delivery)}", "L'état diffère du dernier enregistrement.")
         for delivery in self.standing.keys() - seen:
-            self.say("JRN-106", f"/deliveries/{delivery}", "Envoi journalisé mais absent.")
+            self.say("JRN-106", f"/deliveries/{step(delivery)}", "Envoi journalisé mais absent.")
 
     def _judge(self, path: str, text: str, token: bytes) -> None:
         """A stamp counts where its checkpoint is signed by this key and this journal leads to it."""
@@ -273,7 +274,7 @@ def _feed_lines(audit: _Audit, lines: Iterator[bytes]) -> Iterator[tuple[str, st
         elif isinstance(value.get("anchor"), dict):
             _feed_anchor(audit, value["anchor"], number)
         elif value.keys() == {"delivery", "state", "receipt"}:
-            yield value["delivery"], value["state"], value["receipt"]
+            yield str(value["delivery"]), value["state"], value["receipt"]
         else:
             audit.say("JRN-107", f"/lines/{number}", "Ligne illisible.")
 

@@ -33,7 +33,7 @@ def check_mail(content: bytes, sender: str, recipients: Sequence[str]) -> list[P
     """Everything that a receiver's software could complain about. Never raises: a mail must not be lost for it."""
     try:
         return _check(content, sender, recipients)
-    except (ValueError, LookupError, TypeError, AttributeError) as fault:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
         # The standard library's header parser raises all of these on what is malformed enough.
         return [Problem(HEADER, "message", f"courriel illisible ({type(fault).__name__})")]
 

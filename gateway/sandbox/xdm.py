@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 from gateway.sandbox.ebrim import Submission, read_submission
 from gateway.sandbox.xml import XmlError, parse
 
-_MAX_MEMBER = 64 * 1024 * 1024
+_MAX_CONTENT = 64 * 1024 * 1024
+_MAX_MEMBERS = 500
+# What the standard library raises on a damaged, encrypted or strangely compressed archive.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, RuntimeError, EOFError)
 _SUBSET = "IHE_XDM/SUBSET01/"
 
 
@@ -31,10 +35,12 @@ def read_archive(data: bytes) -> Archive:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read(archive)
-    except zipfile.BadZipFile as fault:
-        raise XdmError("archive ZIP illisible") from fault
+    except XdmError:
+        raise
     except XmlError as fault:
         raise XdmError(f"METADATA.XML : {fault}") from fault
+    except _UNREADABLE as fault:
+        raise XdmError("archive ZIP illisible") from fault
 
 
 def _read(archive: zipfile.ZipFile) -> Archive:
@@ -56,8 +62,11 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
     for info in members:
         if info.filename.startswith("/") or ".." in info.filename or "\\" in info.filename:
             raise XdmError("chemin interdit dans l'archive")
-        if info.file_size > _MAX_MEMBER:
-            raise XdmError("fichier trop gros dans l'archive")
+    # No member gives more than it declares: the library stops reading there.
+    if len(members) > _MAX_MEMBERS or sum(info.file_size for info in members) > _MAX_CONTENT:
+        raise XdmError("archive trop grosse une fois décompressée")
+    if len({info.filename.upper() for info in members}) != len(members):
+        raise XdmError("deux fichiers de même nom dans l'archive")
     upper = [info.filename.upper() for info in members]
     if len(set(upper)) != len(upper):
         raise XdmError("deux fichiers du même nom dans l'archive")

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from gateway.errors import InputError, NotFoundError, StateError
 from gateway.findings import Finding, error
 from gateway.records.action import Action
+from gateway.records.faults import pointer
 
 if TYPE_CHECKING:
     from gateway.api import Gateway
@@ -28,12 +29,12 @@ RECEIPT_ACTIONS = frozenset({"called", "seen", "not_my_patient", "my_patient"})
 def parse(data: bytes) -> tuple[Action | None, list[Finding]]:
     """Read an action file. Never raises: a file that cannot be read is a finding."""
     try:
-        action = Action.model_validate(json.loads(data))
+        action = Action.model_validate(json.loads(data, object_pairs_hook=_once_each))
     except ValidationError as fault:
         return None, [
             error(
                 "ACT-002",
-                "/" + "/".join(map(str, detail["loc"])),
+                pointer(detail["loc"]),
                 "Action refusée : champ absent, inconnu ou mal rempli.",
                 "Voir docs/folder.md et docs/schemas/action.json.",
             )
@@ -48,6 +49,13 @@ def parse(data: bytes) -> tuple[Action | None, list[Finding]]:
             )
         ]
     return (None, missing) if (missing := _missing(action)) else (action, [])
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object in which no key stands twice: nobody could say which order was meant (RFC 8259 §4)."""
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
 
 
 def _missing(action: Action) -> list[Finding]:

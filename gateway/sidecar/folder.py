@@ -30,6 +30,9 @@ from gateway.records.submission import MAX_BYTES
 MAX_NAME = 180
 """Longest file name taken, in characters: room is needed for the suffixes that the sidecar adds."""
 
+_MAX_OWN = 50_000_000
+"""Bytes of a file that the gateway itself wrote here: status, page, sheet to print."""
+
 ACTION_SUFFIX = ".action.json"
 _IGNORED = (".part", ".tmp")
 
@@ -113,7 +116,7 @@ class Folder:
     def write_printable(self, name: str, pdf: bytes) -> None:
         """Put the PDF of a document where a person finds it to print."""
         path = self.printable / f"{name}.pdf"
-        if not path.exists() or path.read_bytes() != pdf:  # a corrected version takes the place of the one before
+        if _held(path) != pdf:  # a corrected version takes the place of the one before
             platform.write_atomic(path, pdf)
 
     def has_printable(self, name: str) -> bool:
@@ -128,7 +131,7 @@ class Folder:
         """Rewrite `A_FAIRE.html` if it changed."""
         path = self.root / "A_FAIRE.html"
         data = html.encode()
-        if not path.exists() or path.read_bytes() != data:
+        if _held(path) != data:
             platform.write_atomic(path, data)
 
 
@@ -178,7 +181,15 @@ def _json(value: dict[str, Any]) -> bytes:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        value = json.loads(_held(path) or b"")
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _held(path: Path) -> bytes | None:
+    """What the gateway wrote there; None where it is gone, or where somebody put a link, a pipe or a device."""
+    try:
+        return platform.read_regular(path, _MAX_OWN)
+    except (OSError, platform.UnsafeFileError):
+        return None

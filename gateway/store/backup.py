@@ -65,17 +65,33 @@ def check(folder: Path) -> Backup:
     Raises StoreError (BAK-003) otherwise.
     """
     try:
-        listing = json.loads((folder / LIST).read_bytes())
-        if listing.pop("format") != FORMAT:
-            raise ValueError("unknown format")
-        found = Backup(**listing)
+        found = read_listing((folder / LIST).read_bytes())
         changed = [name for name, digest in found.files.items() if _digest(folder / name) != digest]
         if changed:
             raise ValueError(changed[0])
         _look(folder / "gateway.db")
-    except (OSError, ValueError, TypeError, KeyError, sqlite3.Error) as fault:
+    except (OSError, ValueError, sqlite3.Error, StoreError) as fault:
         raise StoreError("BAK-003", f"{folder} n'est pas une sauvegarde entière.", "En prendre une autre.") from fault
     return found
+
+
+def read_listing(data: bytes) -> Backup:
+    """What `backup.json` announces; every file it names lies inside the backup. Raises StoreError (BAK-003)."""
+    try:
+        listing = json.loads(data)
+        if listing.pop("format") != FORMAT:
+            raise ValueError("unknown format")
+        found = Backup(**listing)
+        if not all(_is_inside(name) and isinstance(digest, str) for name, digest in found.files.items()):
+            raise ValueError("a file outside the backup")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as fault:
+        raise StoreError("BAK-003", f"{LIST} n'est pas la liste d'une sauvegarde.", "") from fault
+    return found
+
+
+def _is_inside(name: str) -> bool:
+    steps = name.replace("\\", "/").split("/")
+    return "\x00" not in name and ":" not in name and not {"", ".", ".."} & set(steps)
 
 
 def _copy(database: Path, target: Path) -> tuple[int, int]:

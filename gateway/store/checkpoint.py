@@ -77,6 +77,7 @@ class Verifier:
         # Base64 has plus signs too, so split from the left: a name has none.
         try:
             name, key_hash, encoded = text.strip().split("+", 2)
+            name.encode()
             data = base64.b64decode(encoded, validate=True)
         except (ValueError, binascii.Error) as error:
             raise CheckpointError("not a verifier key") from error
@@ -124,7 +125,7 @@ def _parse(text: str) -> Checkpoint:
     lines = text.split("\n")
     try:
         origin, size, root = lines[0], lines[1], base64.b64decode(lines[2], validate=True)
-        if not origin or not size.isascii() or not size.isdigit() or len(root) != HASH_BYTES:
+        if not origin or not size.isascii() or not size.isdigit() or len(size) > 18 or len(root) != HASH_BYTES:
             raise CheckpointError("malformed checkpoint")
         return Checkpoint(origin, int(size), root)
     except (IndexError, binascii.Error) as error:

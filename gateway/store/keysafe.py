@@ -7,7 +7,6 @@ so that nobody weakens its parameters.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +24,8 @@ SHORTEST = 12
 _COST, _BLOCK, _LANES = 2**17, 8, 1
 """128 MB and about half a second for each guess (OWASP's minimum for scrypt)."""
 _BOUNDS = {"n": 2**20, "r": 32, "p": 16}
+_MOST = 2**23
+"""Most of `n` times `r`, 128 bytes each: a file that asks for more than a gigabyte is no backup of keys."""
 
 
 def seal(files: Mapping[str, bytes], passphrase: str, ids: Randomness) -> bytes:
@@ -45,8 +46,10 @@ def open_sealed(data: bytes, passphrase: str) -> dict[str, bytes]:
         sealed = base64.b64decode(header.pop("sealed"), validate=True)
         if header["format"] != FORMAT or any(not 0 < header[name] <= most for name, most in _BOUNDS.items()):
             raise ValueError("unknown format")
+        if header["n"] * header["r"] > _MOST:
+            raise ValueError("too much memory")
         key, nonce = _key(header, passphrase), base64.b64decode(header["nonce"], validate=True)
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise StoreError("KEY-002", "Ce fichier n'est pas une sauvegarde de clés.", "") from fault
     try:
         content = json.loads(AESGCM(key).decrypt(nonce, sealed, _bound(header)))

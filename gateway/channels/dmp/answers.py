@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.message import EmailMessage
 
 from gateway.package.xml import Element, parse
@@ -17,6 +18,10 @@ _NS = {"env": SOAP, "wsa": WSA, "rs": RS, "h": HL7}
 
 MAX_ANSWER = 4 * 1024 * 1024
 """Largest answer read, in bytes: a registry response has a few kilobytes."""
+
+
+_FAULTS = (LookupError, AttributeError, TypeError, RecursionError, MessageError)
+"""What the standard library raises on malformed parts, at one place or another."""
 
 
 class AnswerError(ValueError):
@@ -90,6 +95,13 @@ def _root_part(content_type: str, data: bytes) -> bytes:
         return data
     if "\r" in content_type or "\n" in content_type:
         raise AnswerError("line break in the media type")
+    try:
+        return _named_part(content_type, data)
+    except _FAULTS as fault:
+        raise AnswerError("multipart answer beyond reading") from fault
+
+
+def _named_part(content_type: str, data: bytes) -> bytes:
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
     message = email.message_from_bytes(head + data, policy=email.policy.HTTP)
     assert isinstance(message, EmailMessage)

@@ -66,7 +66,7 @@ def outcomes(response: Json) -> Iterator[tuple[int, tuple[Issue, ...], str]]:
     for entry in _dicts(response.get("entry")):
         told = entry.get("response")
         status = str(told.get("status", "")) if isinstance(told, dict) else ""
-        if not (isinstance(told, dict) and status[:3].isdigit()):
+        if not (isinstance(told, dict) and status.isascii() and status[:3].isdigit()):
             raise AnswerError("an entry without status")
         outcome = told.get("outcome")
         found = tuple(issue_of(one) for one in _dicts(outcome.get("issue"))) if isinstance(outcome, dict) else ()

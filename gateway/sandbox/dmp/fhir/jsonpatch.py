@@ -24,7 +24,7 @@ def apply(document: Any, operations: object) -> Any:
 
 
 def _apply(document: Any, one: object, where: str) -> Any:
-    if not isinstance(one, dict) or one.get("op") not in _OPERATIONS:
+    if not isinstance(one, dict) or not isinstance(one.get("op"), str) or one["op"] not in _OPERATIONS:
         raise refuse(400, "structure", where, "JSON Patch : op add, remove, replace, move, copy ou test attendu")
     needed = _OPERATIONS[one["op"]]
     if needed is not None and needed not in one:
