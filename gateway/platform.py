@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import socket
 import stat
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -313,6 +315,42 @@ if sys.platform == "win32":
             return True
         kind = ctypes.windll.kernel32.GetDriveTypeW(anchor)
         return {2: False, 3: False, 4: True, 5: False, 6: False}.get(kind)  # DRIVE_REMOTE is 4; 0 and 1 unknown
+
+
+# ------------------------------------------------------------------------------------------- this machine
+
+
+_MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+
+
+def machine_digest() -> str | None:
+    """What tells this machine from others whatever it is called: a digest of its identity, which is not to leave it
+    (machine-id(5)). None where it has none, as in many containers, or on macOS.
+    """
+    if sys.platform == "win32":
+        found = _machine_guid()
+    else:
+        found = _machine_id()
+    return sha256(b"kine-gateway " + found.encode()).hexdigest()[:32] if found else None
+
+
+def _machine_id() -> str:
+    for path in _MACHINE_IDS:
+        with suppress(OSError, ValueError):
+            found = path.read_text(encoding="ascii").strip()
+            if re.fullmatch("[0-9a-f]{32}", found):  # `uninitialized` on a first boot
+                return found
+    return ""
+
+
+if sys.platform == "win32":
+
+    def _machine_guid() -> str:
+        import winreg
+
+        with suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SOFTWARE\Microsoft\Cryptography") as key:
+            return str(winreg.QueryValueEx(key, "MachineGuid")[0])
+        return ""
 
 
 # ------------------------------------------------------------------------------------------------ service

@@ -32,6 +32,11 @@ def change(code: str) -> str:
     return str(words()["change"][code])
 
 
+def copied(how: str) -> str:
+    """How a copy of the store was told."""
+    return str(words()["store"]["copied"][how])
+
+
 def delivery(destination_code: str, role: str) -> str:
     """Name of what a delivery does: its destination, or the change that it makes in the DMP."""
     name = role.removeprefix("dmp_")

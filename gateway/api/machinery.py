@@ -15,6 +15,7 @@ from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Setti
 
 if TYPE_CHECKING:
     from gateway.api.directory import DirectoryFace
+    from gateway.api.homes import Homes
     from gateway.api.keys import Keys
     from gateway.api.oppositions import Oppositions
     from gateway.api.retention import Retention
@@ -110,6 +111,13 @@ class Machinery:
         return Oppositions(self)
 
     @cached_property
+    def homes(self) -> Homes:
+        """Whether the store is where it works, or a copy."""
+        from gateway.api.homes import Homes
+
+        return Homes(self)
+
+    @cached_property
     def retention(self) -> Retention:
         """Content whose time is over: a look before, and erasing it."""
         from gateway.api.retention import Retention
@@ -184,10 +192,12 @@ class Machinery:
         )
 
     def _worker(self) -> Worker:
+        from gateway.engine.copies import settle_in
         from gateway.engine.events import log_event
         from gateway.engine.sessions import SessionWatch
         from gateway.engine.worker import Worker
 
+        settle_in(self.store, self._tell_of_store)
         worker = Worker(
             self.store,
             self._channel,
@@ -202,12 +212,14 @@ class Machinery:
 
     def _upkeep(self) -> Upkeep:
         """What is done now and then beside delivering."""
+        from gateway.engine.copies import CopyWatch
         from gateway.engine.retention import Keeper
         from gateway.engine.upkeep import Upkeep
 
         settings = self.settings
         keeper = Keeper(self.store, settings.retention, settings.rules, self.clock, self._tell_of_store)
-        return Upkeep(self.store, settings.journal, self.clock, chores=(keeper.tick,))
+        copies = CopyWatch(self.store, self.clock, self._tell_of_store)
+        return Upkeep(self.store, settings.journal, self.clock, chores=(copies.tick, keeper.tick))
 
     def _tell_of_store(self, event: str) -> None:
         from gateway.engine.events import DeliveryEvent

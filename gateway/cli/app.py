@@ -35,6 +35,7 @@ from gateway.cli import (
     sandbox,
     serve,
     session,
+    store,
     token,
     traces,
     validate,
@@ -60,6 +61,7 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(journal.app, name="journal")
 app.add_typer(session.app, name="session")
+app.add_typer(store.app, name="store")
 app.add_typer(traces.app, name="traces")
 sandbox.register(app)
 demo.register(app)

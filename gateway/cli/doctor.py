@@ -52,7 +52,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         accesses = {access.account: access for access in gateway.sessions.accesses()}
         findings += gateway.sessions.inspect()
         findings += gateway.mail.inspect()
-        findings += gateway.retention.inspect()
+        findings += gateway.homes.inspect() + gateway.retention.inspect()
     held = held_certificates(settings)
     ok = verification.ok and not has_errors(findings)
     if as_json:

@@ -47,6 +47,7 @@ ALARMS = frozenset(
         "mailbox_session_needed",
         "obligation_late",
         "receipt_overdue",
+        "store_copied",
         "store_over_cap",
     }
 )

@@ -18,6 +18,7 @@ from gateway.errors import ConfigError, LeaseLostError, StoreError
 from gateway.package.types import Package, Part, context_from_json
 from gateway.store.base import Claim, Result
 from gateway.store.outbox import RESTORED
+from gateway.store.settling import COPIED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -113,7 +114,7 @@ class Flight:
         """
         detail = self._crew.store.delivery(self.claim.delivery_id)
         left = [attempt.transmitting_at for attempt in detail.attempts if attempt.transmitting_at is not None]
-        if not left or detail.row.reason in {RESTORED, NO_COPY}:
+        if not left or detail.row.reason in {RESTORED, COPIED, NO_COPY}:
             return None
         return (detail.attempts[-1].started_at - max(left)).total_seconds()
 

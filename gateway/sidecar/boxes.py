@@ -20,6 +20,13 @@ SHOWN_FOR = timedelta(days=7)
 _TROUBLE = frozenset({mailwatch.MISCONFIGURED, mailwatch.SESSION_NEEDED, mailwatch.UNREACHABLE})
 
 
+def stopped(gateway: Gateway) -> list[Task]:
+    """Line of the to-do page while the gateway has stopped everything by itself. Raises StoreError."""
+    words = wording.words()["store"]["stopped"]
+    reasons = [one.reason for one in gateway.pauses() if one.account == one.channel == "*" and one.reason in words]
+    return [Task(words["name"], words["what"], words[one], words[f"{one}-STEP"], one) for one in reasons]
+
+
 @dataclass(slots=True)
 class Boxes:
     """The mailbox of one account, as far as a person has to know of it."""

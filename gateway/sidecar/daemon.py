@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gateway import platform, wording
 from gateway.api import Gateway
 from gateway.errors import ConfigError, GatewayError, NotFoundError
-from gateway.sidecar.boxes import Boxes
+from gateway.sidecar.boxes import Boxes, stopped
 from gateway.sidecar.folder import Folder
 from gateway.sidecar.health import serving
 from gateway.sidecar.intake import Intake
@@ -62,7 +62,7 @@ class Desk:
         if changed is None or changed:
             self.boxes.look(gateway)
         todo = tasks(self.views, self.folder.rejected_files(), self.found_out) + self.overdue.tasks(self.views)
-        todo += self.boxes.tasks()
+        todo = stopped(gateway) + todo + self.boxes.tasks()
         self.folder.write_page(page(todo, self.views))
 
     def _look_up(self, gateway: Gateway) -> None:

@@ -18,6 +18,7 @@ from gateway.store.dmp_acts import DmpStore
 from gateway.store.facts import FactStore
 from gateway.store.following import FollowStore
 from gateway.store.holdings import RightsStore
+from gateway.store.homes import HomeStore
 from gateway.store.linked import LinkStore
 from gateway.store.masters import KeyStore
 from gateway.store.oppositions import OppositionStore
@@ -179,6 +180,7 @@ class Store(
     DmpStore,
     FactStore,
     FollowStore,
+    HomeStore,
     KeyStore,
     LinkStore,
     OppositionStore,

@@ -13,6 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
+from gateway.store.homes import Home, Verdict
+
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _MIGRATION = re.compile(r"^(\d{4})_\w+\.sql$")
 
@@ -74,6 +76,14 @@ class Database(Protocol):
 
         Outside any transaction.
         """
+        ...
+
+    def home(self) -> Home:
+        """Where this database is. Outside any transaction."""
+        ...
+
+    def compare(self, known: Home, here: Home, epoch: str) -> Verdict:
+        """What it means that a store of this epoch was there and is here now. Outside any transaction."""
         ...
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import InputError, StateError
 from gateway.findings import error
-from gateway.store import journal, notes, receiving, stops
+from gateway.store import homes, journal, notes, receiving, stops
 from gateway.store.base import Action
 from gateway.store.core import Core, Work, check, find_delivery, find_document, receipt_of, to_ms
 from gateway.store.database import Row
@@ -158,6 +158,8 @@ def resume(core: Core, account: str, channel: str, by: str) -> bool:
     """End a pause. Returns whether there was one."""
     by = checked_name(by)
     with core.write() as work:
+        if account == channel == journal.EVERY:
+            homes.refuse_copied(work.tx)
         ended = work.tx.run("pause_delete", account=account, channel=channel) > 0
         if ended:
             work.note("resumed", account=account, channel=channel, by=by)

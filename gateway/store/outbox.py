@@ -21,6 +21,7 @@ from gateway.store import (
     movements,
     operating,
     reading,
+    settling,
     snapshot,
 )
 from gateway.store.base import (
@@ -316,6 +317,7 @@ class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox):
             latest = signed.get(shard)
             if latest is not None and (latest.size > size or (latest.size == size and latest.root != root)):
                 self._restored(shard, latest.size, latest.root)
+        settling.remember(self.core)
 
     def _found(self, shards: int) -> None:
         epoch = self.core.new_id()
@@ -337,7 +339,7 @@ class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox):
         """A checkpoint outside knows more than the database: this is a restored copy, and what it believes unsent may
         have been sent since. Everything stops, doubtful, until a person resumes it (DESIGN §4 "Store").
         """
-        name = f"restored:{size}:{root.hex()[:16]}" + (f":{shard}" if shard else "")
+        name = settling.restored_name(shard, size, root)
         with self.core.write() as work:
             if work.tx.one("meta_get", name=name) is not None:
                 return

@@ -17,8 +17,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import StoreError
+from gateway.store import pg_home
 from gateway.store.core import from_ms
 from gateway.store.database import Row, Transaction, migrations, statements
+from gateway.store.homes import Home, Verdict
 from gateway.store.pg_errors import translated
 from gateway.store.pg_session import OLDEST, Dsn, connect, named
 
@@ -84,22 +86,38 @@ class PostgresDatabase:
         """VACUUM the tables that hold what was erased. False where the role does not own them: the server then does it
         in its own time (autovacuum).
         """
-        with translated(self.dsn.place):
-            connection = self._take()
-            try:
-                row = connection.execute(_OWNED).fetchone()
-                if row is None or not row["owned"]:
-                    return False
-                connection.execute("VACUUM document, artifact, note")
-            finally:
-                self._give_back(connection)
+        with self._one() as connection:
+            row = connection.execute(_OWNED).fetchone()
+            if row is None or not row["owned"]:
+                return False
+            connection.execute("VACUUM document, artifact, note")
         return True
+
+    def home(self) -> Home:
+        """The server, by its system identifier where this user may read it, the database and the schema."""
+        with self._one() as connection:
+            return pg_home.home(connection)
+
+    def compare(self, known: Home, here: Home, epoch: str) -> Verdict:  # noqa: ARG002 (names of schemas tell enough)
+        """Another server is told by its identifier; on this one, a database that is still there makes this a copy."""
+        with self._one() as connection:
+            return pg_home.compare(connection, known, here)
 
     def close(self) -> None:
         """Close every connection that no transaction holds."""
         with self._guard:
             self._closed = True
             _close_all(self._idle)
+
+    @contextmanager
+    def _one(self) -> Iterator[Connection]:
+        """A connection outside any transaction."""
+        with translated(self.dsn.place):
+            connection = self._take()
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Transaction]:

@@ -18,6 +18,7 @@ from typing import Any
 from gateway import platform
 from gateway.errors import StoreError
 from gateway.store.database import Row, Transaction, migrations, statements
+from gateway.store.homes import Home, Verdict
 
 ENGINE = "sqlite"
 APPLICATION_ID = 0x4B696E65  # "Kine", so that another program's database is not taken for ours
@@ -71,6 +72,19 @@ class SqliteDatabase:
         with self._lock, _translated(self.path):
             busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
+
+    def home(self) -> Home:
+        """This machine and the file."""
+        return Home(platform.machine_digest(), str(self.path.resolve()))
+
+    def compare(self, known: Home, here: Home, epoch: str) -> Verdict:
+        """Another machine is told by its identity; on this one, a file that is still there makes this one a copy."""
+        if known.host is not None and here.host is not None and known.host != here.host:
+            return Verdict.OTHER_MACHINE
+        before = Path(known.place)
+        if before == Path(here.place) or same_file(before, self.path):
+            return Verdict.AT_HOME
+        return Verdict.STILL_THERE if holds_epoch(before, epoch) else Verdict.MOVED
 
     def close(self) -> None:
         """Close the connection."""
@@ -167,6 +181,29 @@ class _Transaction:
 
     def now(self) -> datetime | None:
         return None
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two names lead to one file; a mount or a link may give it several."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def holds_epoch(path: Path, epoch: str) -> bool:
+    """Whether a store of that epoch is there, or something that cannot be looked into."""
+    try:
+        if not path.exists():
+            return False
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
+        finally:
+            connection.close()
+    except (OSError, sqlite3.Error):
+        return True
+    return row is not None and row[0] == epoch
 
 
 def _refuse_unsafe(path: Path) -> None:

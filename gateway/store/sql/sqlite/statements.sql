@@ -6,6 +6,15 @@ SELECT value FROM meta WHERE name = :name
 -- name: meta_put
 INSERT INTO meta (name, value) VALUES (:name, :value)
 
+-- name: home_get
+SELECT value FROM home WHERE name = :name
+
+-- name: home_set
+INSERT INTO home (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: home_delete
+DELETE FROM home WHERE name = :name
+
 -- name: document_by_key
 SELECT id, account, key_mac, content_sha256 FROM document WHERE account = :account AND key_mac = :key_mac
 
