@@ -1,13 +1,35 @@
-"""Log lines of long-running commands: one event per line, codes and ids only, never content or identity."""
+"""Log lines of long-running commands: one event per line, codes and ids only, never content or identity.
+
+What may stand in a line is a closed list: the name of the event, and the fields below, each value short and shaped
+like a code. Anything else is left out, and the line says that something was: a library, or a careless line of ours,
+cannot put a patient's name into a log.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+FIELDS = frozenset(
+    {
+        "account", "attempt", "bytes", "channel", "checkpoint", "code", "codes", "days", "delivery", "destination",
+        "document", "documents", "due_in", "elapsed", "error", "failures", "host", "key_id", "kind", "mails", "method",
+        "over", "place", "reason", "route", "seconds", "state", "status", "token", "until",
+    }
+)  # fmt: skip
+"""Every field that a log line may have beside its time, level and event."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_EVENT = re.compile(r"[a-z][a-z0-9_.]{0,63}")
+_CODE = re.compile(r"[A-Za-z0-9_.:/+@*{}=, \[\]'’()-]{0,120}")
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+_LONG_NUMBER = re.compile(r"(?<![0-9A-Fa-f.-])[0-9][0-9 ]{9,}[0-9](?![0-9A-Fa-f-])")
+UNNAMED = "unnamed_event"
+DROPPED = "dropped"
 
 
 class JsonLines(logging.Formatter):
@@ -16,8 +38,9 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        value = {"at": at, "level": record.levelname.lower(), "event": record.getMessage()}
-        return json.dumps(value | _extra(record), ensure_ascii=False, default=str)
+        event, fields = told(record)
+        value = {"at": at, "level": record.levelname.lower(), "event": event}
+        return json.dumps(value | fields, ensure_ascii=False)
 
 
 class Plain(logging.Formatter):
@@ -25,18 +48,45 @@ class Plain(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        extra = " ".join(f"{key}={value}" for key, value in _extra(record).items())
-        return f"{datetime.fromtimestamp(record.created).astimezone():%H:%M:%S} {record.getMessage()} {extra}".rstrip()
+        event, fields = told(record)
+        extra = " ".join(f"{key}={value}" for key, value in fields.items())
+        return f"{datetime.fromtimestamp(record.created).astimezone():%H:%M:%S} {event} {extra}".rstrip()
 
 
-def _extra(record: logging.LogRecord) -> dict[str, object]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+def told(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
+    """Event and fields of a record as they may be written. A traceback never is: it quotes what the code held."""
+    message = record.getMessage()
+    named = _EVENT.fullmatch(message) is not None
+    given = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    fields = {key: clean for key, value in given.items() if key in FIELDS and (clean := _clean(value)) is not None}
+    left = sorted((given.keys() - fields.keys()) | (set() if named else {"message"}))
+    if not named:
+        fields["place"] = f"{record.module}:{record.lineno}"
+    return message if named else UNNAMED, fields | ({DROPPED: len(left)} if left else {})
+
+
+def _clean(value: object) -> object:
+    """A value as it may be written; None: not at all."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Mapping) or not isinstance(value, str | list | tuple):
+        return None
+    if not isinstance(value, str):
+        cleaned = [_clean(one) for one in value]
+        return None if None in cleaned else cleaned
+    fits = _CODE.fullmatch(value) and not _ADDRESS.search(value) and not _LONG_NUMBER.search(value)
+    return value if fits else None
 
 
 def to_stderr(*, as_json: bool) -> None:
-    """Send the gateway's own log lines to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if as_json else Plain())
+    """Send the gateway's own log lines to standard error; those of libraries, from a warning on, in the same form."""
+    handler, others = logging.StreamHandler(sys.stderr), logging.StreamHandler(sys.stderr)
+    for one in (handler, others):
+        one.setFormatter(JsonLines() if as_json else Plain())
+    others.setLevel(logging.WARNING)
+    logging.lastResort = others  # what a library says without a handler of its own would be written as it is
     log = logging.getLogger("gateway")
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)

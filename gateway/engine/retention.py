@@ -200,5 +200,5 @@ class Keeper:
         carry_out(self._store, batch, done=self._done)
         if not self._left and self._done.any:
             self._store.scrub()
-            counts = {"mails": self._done.mails, "documents": self._done.documents, "bytes": self._done.size}
-            _LOG.info("retention_applied", extra=counts)
+            done = self._done
+            _LOG.info("retention_applied", extra={"mails": done.mails, "documents": done.documents, "bytes": done.size})

@@ -236,7 +236,7 @@ class Core:
         try:
             self.folder.write(size, root, shard)
         except OSError as error:
-            _LOG.error("checkpoint not written: %s", error.strerror)
+            _LOG.error("checkpoint_not_written", extra={"error": error.strerror})
 
     def new_id(self) -> str:
         """A random identifier."""

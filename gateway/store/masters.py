@@ -93,7 +93,7 @@ def choose(tx: Transaction, vault: Vault) -> str:
     current = str(row["id"])
     if vault.use(current):
         return current
-    _LOG.error("master key %s is not in the keyring: new documents go under an older one", current)
+    _LOG.error("master_key_not_here", extra={"key_id": current})  # new documents go under an older one
     for older in reversed(tx.all("master_list")):
         if older["turn"] is not None and older["retired_at"] is None and vault.knows(older["id"]):
             return str(older["id"])

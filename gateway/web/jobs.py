@@ -95,8 +95,8 @@ class JobBoard:
             job.result = work(job)
         except GatewayError as fault:
             job.fault = fault
-        except Exception:  # noqa: BLE001 (a job that dies in silence would be waited for for ever)
-            _LOG.exception("job_failed kind=%s", job.kind)
+        except Exception as fault:  # noqa: BLE001 (a job that dies in silence would be waited for for ever)
+            _LOG.error("job_failed", extra={"kind": job.kind, "error": type(fault).__name__})
             job.fault = GatewayError("WEB-500", "Erreur interne.", "Voir le journal d'activité du programme.")
         finally:
             job.ended_at = self._clock.now()
