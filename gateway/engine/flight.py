@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from gateway.channels.outcome import Channel
     from gateway.clock import Randomness
+    from gateway.engine.desk import Desk
     from gateway.settings import RetrySettings
     from gateway.store.base import Store
 
@@ -44,6 +45,7 @@ class Crew:
     """What every flight of a worker shares. `transmitted` is told when bytes are about to leave."""
 
     store: Store
+    desk: Desk
     randomness: Randomness
     settings: RetrySettings
     transmitted: Callable[[Claim], None]
@@ -147,7 +149,7 @@ class Flight:
         return self._channel().send(package_of(self.claim), self._before_commit)
 
     async def _before_commit(self) -> None:
-        await asyncio.to_thread(self._crew.store.mark_transmitting, self.claim)
+        await self._crew.desk.leave(self.claim)
         self.transmitting = True
         self._crew.transmitted(self.claim)
 
@@ -176,7 +178,7 @@ class Flight:
         try:
             async for attempt in attempts:
                 with attempt:
-                    return await asyncio.to_thread(self._crew.store.record, self.claim, result)
+                    return await self._crew.desk.end(self.claim, result)
         except RetryError:
             _LOG.error("result_not_recorded", extra={"delivery": self.claim.delivery_id, "reason": result.reason})
         return False

@@ -18,6 +18,7 @@ from gateway import platform
 from gateway.channels import trace
 from gateway.channels.outcome import Verdict
 from gateway.engine import receipts, recover, retry
+from gateway.engine.desk import Desk
 from gateway.engine.events import DeliveryEvent, Publisher, Subscriber, log_event
 from gateway.engine.flight import Crew, Flight
 from gateway.engine.lanes import Lane, lanes_of
@@ -62,7 +63,7 @@ class Worker:
         self._clock = clock
         self._settings = settings
         self._publisher = Publisher(subscribers)
-        self._crew = Crew(store, randomness, settings.retry, self._transmitted)
+        self._crew = Crew(store, Desk(store, clock), randomness, settings.retry, self._transmitted)
         self._lanes = lanes_of(settings, clock, accounts)
         self._mail = MailRoom(lambda _: None)
         self._sessions = SessionWatch(store, settings, None, clock)

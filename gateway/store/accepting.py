@@ -124,12 +124,14 @@ def _existing(tx: Transaction, taken: tuple[str, str] | None, content_sha256: st
 def _seal(core: Core, request: AcceptRequest) -> _Sealed:
     document, patient = core.new_id(), core.vault.pseudonym(request.account, request.patient)
     key, wrapped = core.vault.new_key(document)
-    own = payload.hashed((Blob(payload.SUBMISSION, "application/json", request.submission), *request.renderings))
+    seen: dict[int, bytes] = {}
+    submission = Blob(payload.SUBMISSION, "application/json", request.submission)
+    own = payload.hashed((submission, *request.renderings), seen)
     deliveries, every = [], list(own)
     for planned in request.deliveries:
         delivery, manifest = core.new_id(), None
         if planned.context is not None:
-            parts = payload.hashed(planned.parts)
+            parts = payload.hashed(planned.parts, seen)
             every += parts
             manifest = payload.seal_manifest(key, "delivery", delivery, parts, planned.context)
         keys = mail_keys.columns(core.vault, planned.keys)

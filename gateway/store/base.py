@@ -42,6 +42,7 @@ from gateway.store.states import Event, Receipt, Transport
 from gateway.store.stops import PatientStore
 
 if TYPE_CHECKING:
+    from gateway.errors import LeaseLostError
     from gateway.store.snapshot import Snapshot
 
 __all__ = [
@@ -217,6 +218,10 @@ class Store(
 
     def mark_transmitting(self, claim: Claim) -> None:
         """Make `transmitting` durable, just before bytes leave. Raises LeaseLostError (lease over, or fenced off)."""
+        ...
+
+    def mark_many(self, claims: Sequence[Claim]) -> list[LeaseLostError | None]:
+        """`mark_transmitting` for several claims, in one transaction: in the place of each, why it may not leave."""
         ...
 
     def renew(self, claim: Claim, lease: float) -> Claim:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.errors import LeaseLostError, StoreError
-from gateway.store import journal, masters, payload, receiving, stops
+from gateway.store import journal, masters, payload, receiving, standing, stops
 from gateway.store.base import URGENT, Claim, Progress, Result, Wanted
 from gateway.store.core import Core, Work, find_delivery, to_ms
 from gateway.store.database import Row, Transaction
@@ -53,8 +53,7 @@ def _with_payloads(core: Core, bare: list[tuple[Row, Claim]]) -> list[Claim]:
             spoilt.append((one, _unreadable(found)))
         else:
             claims.append(replace(one, parts=found[0], context=found[1] or b""))
-    for one, result in spoilt:
-        record(core, one, result)
+    record(core, spoilt)
     return claims
 
 
@@ -166,24 +165,70 @@ def _unreadable(error: StoreError) -> Result:
     return Result(Event.REFUSED, Transport.DEAD, "permanent", error.code)
 
 
-def mark_transmitting(core: Core, claim: Claim) -> None:
-    """Bytes are about to leave. Raises LeaseLostError (LEA-001 deadline passed, LEA-002 fenced off)."""
-    _check_deadline(core, claim)
-    with core.write(claim.account) as work:
-        if not work.tx.run("delivery_transmit", id=claim.delivery_id, fence=claim.fence, now=work.ms):
-            raise _fenced_off(claim)
-        work.tx.run("attempt_transmit", delivery_id=claim.delivery_id, number=claim.attempt, now=work.ms)
-        row = find_delivery(work.tx, claim.delivery_id)
-        if stops.blocking(work.tx, row) is not None:
-            raise LeaseLostError("LEA-003", f"Le patient de l'envoi {claim.delivery_id} vient d'être arrêté.")
-        about = {"attempt": claim.attempt, "fence": claim.fence, "worker": claim.worker, "receipt": row["receipt"]}
-        work.note_delivery(Event.TRANSMIT, row, state=Transport.TRANSMITTING, **about)
-    _check_deadline(core, claim)  # the commit may have waited, or the machine slept, in between
+def mark_transmitting(core: Core, claims: Sequence[Claim]) -> list[LeaseLostError | None]:
+    """Content is about to leave: make that durable, in one transaction for all of these.
+
+    In the place of each claim: None, or why nothing of it may leave (LEA-001 deadline passed, LEA-002 fenced off,
+    LEA-003 its patient was stopped).
+    """
+    late = [_overdue(core, one) for one in claims]
+    lost = _mark(core, [one for one, fault in zip(claims, late, strict=True) if fault is None])
+    # The commit may have waited, or the machine slept, in between: the lease is looked at again.
+    return [
+        fault or lost.get((one.delivery_id, one.fence)) or _overdue(core, one)
+        for one, fault in zip(claims, late, strict=True)
+    ]
 
 
-def _check_deadline(core: Core, claim: Claim) -> None:
-    if core.clock.elapsed() >= claim.deadline:
-        raise LeaseLostError("LEA-001", f"Le bail de l'envoi {claim.delivery_id} est échu.")
+def _mark(core: Core, claims: Sequence[Claim]) -> dict[tuple[str, int], LeaseLostError]:
+    if not claims:
+        return {}
+    with core.write(*{one.account for one in claims}) as work:
+        rows = _rows(work, claims)
+        barriers = standing.barriers(work.tx, {(row["account"], row["patient"]) for row in rows.values()}, ())
+        lost = {
+            (one.delivery_id, one.fence): fault
+            for one in claims
+            if (fault := _kept_back(rows.get(one.delivery_id), one, barriers)) is not None
+        }
+        leaving = [one for one in claims if (one.delivery_id, one.fence) not in lost]
+        _leave(work, rows, leaving)
+    return lost
+
+
+def _kept_back(row: Row | None, claim: Claim, barriers: standing.Barriers) -> LeaseLostError | None:
+    if row is None or row["fence"] != claim.fence or row["state"] != Transport.SENDING:
+        return _fenced_off(claim)
+    patient = (row["account"], row["patient"])
+    barred = barriers.stop(patient) or stops.opposes(barriers.targets(patient), row)
+    if barred and stops.carries_document(row):
+        return LeaseLostError("LEA-003", f"Le patient de l'envoi {claim.delivery_id} vient d'être arrêté.")
+    return None
+
+
+def _leave(work: Work, rows: Mapping[str, Row], claims: Sequence[Claim]) -> None:
+    marked = [{"id": one.delivery_id, "fence": one.fence, "now": work.ms} for one in claims]
+    if len(work.tx.gather("delivery_transmit", marked)) != len(claims):
+        raise RuntimeError("a delivery moved while its journal shard was held")
+    work.tx.many(
+        "attempt_transmit",
+        [{"delivery_id": one.delivery_id, "number": one.attempt, "now": work.ms} for one in claims],
+    )
+    for one in claims:
+        row = rows[one.delivery_id]
+        work.note_delivery(Event.TRANSMIT, row, state=Transport.TRANSMITTING, receipt=row["receipt"], **_who(one))
+
+
+def _rows(work: Work, claims: Iterable[Claim]) -> dict[str, Row]:
+    """The deliveries of these claims as they stand, with what hangs on them."""
+    ids = json.dumps([one.delivery_id for one in claims])
+    return {row["id"]: row for row in work.tx.all("deliveries_of_ids", ids=ids)}
+
+
+def _overdue(core: Core, claim: Claim) -> LeaseLostError | None:
+    if core.clock.elapsed() < claim.deadline:
+        return None
+    return LeaseLostError("LEA-001", f"Le bail de l'envoi {claim.delivery_id} est échu.")
 
 
 def _fenced_off(claim: Claim) -> LeaseLostError:
@@ -200,15 +245,6 @@ def renew(core: Core, claim: Claim, lease: float) -> Claim:
     return replace(claim, deadline=started + lease)
 
 
-def record(core: Core, claim: Claim, result: Result) -> bool:
-    """End an attempt; a result that comes after the delivery moved on is journalled and changes nothing.
-
-    A delivery that was put in doubt because this very attempt seemed lost takes the late result: it is the evidence.
-    """
-    with core.write(claim.account) as work:
-        return _record(work, find_delivery(work.tx, claim.delivery_id), claim, result)
-
-
 def _record(work: Work, row: Row, claim: Claim, result: Result) -> bool:
     answer = _answer(result)
     work.tx.run("attempt_end", delivery_id=row["id"], number=claim.attempt, now=work.ms, **answer)
@@ -221,27 +257,30 @@ def _record(work: Work, row: Row, claim: Claim, result: Result) -> bool:
     return True
 
 
-def record_many(core: Core, ended: Sequence[tuple[Claim, Result]]) -> list[bool]:
-    """`record` for several attempts in one transaction. What was simply taken by the other side, and nothing hangs on,
-    goes in bulk: a few statements whatever the number.
+def record(core: Core, ended: Sequence[tuple[Claim, Result]]) -> list[bool]:
+    """End attempts, in one transaction; a result that comes after the delivery moved on is journalled and changes
+    nothing (False in its place).
+
+    A delivery that was put in doubt because this very attempt seemed lost takes the late result: it is the evidence.
+    What was simply taken by the other side, and nothing hangs on, goes in bulk: a few statements whatever the number.
     """
     if not ended:
         return []
-    kept: dict[str, bool] = {}
+    kept: dict[tuple[str, int], bool] = {}
     with core.write(*{claim.account for claim, _ in ended}) as work:
-        ids = json.dumps([claim.delivery_id for claim, _ in ended])
-        rows = {row["id"]: row for row in work.tx.all("deliveries_of_ids", ids=ids)}
+        rows = _rows(work, (claim for claim, _ in ended))
         plain = [
             (rows[claim.delivery_id], claim, result)
             for claim, result in ended
             if claim.delivery_id in rows and _is_plain(rows[claim.delivery_id], claim, result)
         ]
         _record_plain(work, plain)
-        kept |= {claim.delivery_id: True for _, claim, _ in plain}
+        kept |= {(claim.delivery_id, claim.fence): True for _, claim, _ in plain}
         for claim, result in ended:
-            if claim.delivery_id not in kept:
-                kept[claim.delivery_id] = _record(work, find_delivery(work.tx, claim.delivery_id), claim, result)
-    return [kept[claim.delivery_id] for claim, _ in ended]
+            if (claim.delivery_id, claim.fence) not in kept:
+                row = find_delivery(work.tx, claim.delivery_id)
+                kept[claim.delivery_id, claim.fence] = _record(work, row, claim, result)
+    return [kept[claim.delivery_id, claim.fence] for claim, _ in ended]
 
 
 def _is_plain(row: Row, claim: Claim, result: Result) -> bool:

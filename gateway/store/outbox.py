@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from gateway.errors import StoreError
+from gateway.errors import LeaseLostError, StoreError
 from gateway.store import (
     accepting,
     browsing,
@@ -94,7 +94,13 @@ class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox):
 
     def mark_transmitting(self, claim: Claim) -> None:
         """See Store."""
-        claiming.mark_transmitting(self.core, claim)
+        for fault in claiming.mark_transmitting(self.core, [claim]):
+            if fault is not None:
+                raise fault
+
+    def mark_many(self, claims: Sequence[Claim]) -> list[LeaseLostError | None]:
+        """See Store."""
+        return claiming.mark_transmitting(self.core, claims)
 
     def renew(self, claim: Claim, lease: float) -> Claim:
         """See Store."""
@@ -102,11 +108,11 @@ class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox):
 
     def record(self, claim: Claim, result: Result) -> bool:
         """See Store."""
-        return claiming.record(self.core, claim, result)
+        return claiming.record(self.core, [(claim, result)])[0]
 
     def record_many(self, ended: Sequence[tuple[Claim, Result]]) -> list[bool]:
         """See Store."""
-        return claiming.record_many(self.core, ended)
+        return claiming.record(self.core, ended)
 
     def recover(self, *, account: str | None = None, owner_gone: bool = False, settle: float = 0.0) -> list[str]:
         """See Store."""

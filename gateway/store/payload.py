@@ -32,9 +32,13 @@ class Hashed:
     digest: bytes
 
 
-def hashed(blobs: Iterable[Blob]) -> tuple[Hashed, ...]:
-    """The parts with their hashes."""
-    return tuple(Hashed(blob, sha256(blob.data).digest()) for blob in blobs)
+def hashed(blobs: Iterable[Blob], seen: dict[int, bytes] | None = None) -> tuple[Hashed, ...]:
+    """The parts with their hashes. `seen` spares those whose very bytes object had its turn (by id, while it lives)."""
+    known = {} if seen is None else seen
+    for blob in (kept := tuple(blobs)):
+        if id(blob.data) not in known:
+            known[id(blob.data)] = sha256(blob.data).digest()
+    return tuple(Hashed(blob, known[id(blob.data)]) for blob in kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from gateway.store.outbox import Outbox
 METHODS = ("accept", "claim", "mark_transmitting", "record", "claim_doubtful", "recover")
 WIRE = ("wire.connected", "wire.half", "wire.sent", "wire.answered", "ask.before", "ask.answered")
 CHECKPOINT = ("checkpoint.before", "checkpoint.after")
+BATCHES = {"mark_many": "mark_transmitting", "record_many": "record"}
+"""Several at once, in one transaction: the same steps."""
 STEPS = tuple(f"{name}.{place}" for name in METHODS for place in ("before", "commit", "after")) + WIRE + CHECKPOINT
 STEADY = "nobody"
 
@@ -88,8 +90,8 @@ def mined_store(settings: Settings, bomb: Callable[[str], None]) -> Outbox:
     assert isinstance(opened, Outbox)
     database = MinedDatabase(opened.core.db, bomb)
     opened.core = replace(opened.core, db=database, folder=MinedFolder(opened.core.folder, bomb))  # type: ignore[arg-type]
-    for name in METHODS:
-        setattr(opened, name, _mined(name, getattr(opened, name), database, bomb))
+    for name in (*METHODS, *BATCHES):
+        setattr(opened, name, _mined(BATCHES.get(name, name), getattr(opened, name), database, bomb))
     return opened
 
 

@@ -92,7 +92,7 @@ def arm(step: str) -> None:
         "claim.after": lambda: around(Outbox, "claim", "after"),
         "mail.before": lambda: at_command(b"MAIL", "before"),
         "rcpt.after": lambda: at_command(b"RCPT", "after"),
-        "transmit.before": lambda: around(Outbox, "mark_transmitting", "before"),
+        "transmit.before": lambda: [around(Outbox, name, "before") for name in ("mark_transmitting", "mark_many")],
         "data.before": lambda: at_command(b"DATA", "before"),
         "content.half": lambda: at_write("half"),
         "dot.after": lambda: at_write("dot"),

@@ -103,3 +103,52 @@ def test_what_hangs_on_a_result_follows_in_a_batch_too(store: Outbox) -> None:
     assert store.record_many([(claim, SENT)]) == [True]
     assert store.delivery(later.delivery_ids[0]).row.due_at is not None
     assert verify_store(store).ok
+
+
+def test_several_leave_in_one_transaction_and_who_may_not_is_told_alone(store: Outbox, clock: FrozenClock) -> None:
+    for name in ("a", "b", "c", "d"):
+        store.accept(kit.request(name, kit.mail()))
+    late, *others = store.claim(kit.wanted(lease=60))
+    clock.advance(59)
+    kept = [store.renew(claim, 60) for claim in others]
+    clock.advance(1)
+    store.recover()
+    store.claim(kit.wanted(limit=1, worker="w2"))
+    stopped = store.document(kept[0].document_id)
+    patient = next(kit.request(name).patient for name in "abcd" if _is_of(store, name, stopped.id))
+    store.stop_patient(["cabinet"], patient, reason="TSI-STOP-1", by="Dr Test")
+    told = store.mark_many([late, *kept])
+    assert [None if fault is None else fault.code for fault in told] == ["LEA-001", "LEA-003", None, None]
+    states = [store.delivery(claim.delivery_id).row.state for claim in (late, *kept)]
+    assert states == ["sending", "sending", "transmitting", "transmitting"]
+    again = store.mark_many([kept[1]])
+    assert [fault.code for fault in again if fault is not None] == ["LEA-002"], "a second time nothing may leave"
+    assert store.mark_many([]) == []
+    assert verify_store(store).ok
+
+
+def _is_of(store: Outbox, name: str, document: str) -> bool:
+    request = kit.request(name)
+    known = store.known(request.account, request.key, request.content_sha256)
+    return known is not None and known.document_id == document
+
+
+def test_what_a_batch_accepts_is_seen_by_its_next_documents(store: Outbox) -> None:
+    """A likely repeat is one whether its predecessor came in the same batch or in an earlier one."""
+    first, repeat, other = store.accept_many(
+        [kit.request("a"), kit.request("b", patient=kit.request("a").patient), kit.request("c")]
+    )
+    assert (first.repeat_of, repeat.repeat_of, other.repeat_of) == (None, first.document_id, None)
+    assert {store.delivery(one).row.state for one in repeat.delivery_ids} == {Transport.HELD}
+
+
+def test_one_damaged_payload_does_not_stop_the_batch(store: Outbox) -> None:
+    for name in ("a", "b", "c"):
+        store.accept(kit.request(name, kit.mail()))
+    spoilt = store.deliveries()[1]
+    kit.sql(store, "UPDATE delivery SET manifest = ? WHERE id = ?", [b"\0" * 40, spoilt.id])
+    claims = store.claim(kit.wanted())
+    assert spoilt.id not in {claim.delivery_id for claim in claims}
+    assert len(claims) == 2
+    assert store.delivery(spoilt.id).row.state == Transport.DEAD
+    assert all(claim.parts for claim in claims)

@@ -99,7 +99,7 @@ ORDER BY number
 SELECT * FROM delivery WHERE id = :id
 
 -- name: deliveries_of_ids
-SELECT delivery.*, document.withdrawn_at,
+SELECT delivery.*, document.patient, document.withdrawn_at,
        EXISTS (SELECT 1 FROM delivery AS later WHERE later.waits_for = delivery.id) AS followed
 FROM delivery JOIN document ON document.id = delivery.document_id
 WHERE delivery.id IN (SELECT json_array_elements_text(:ids::json))
@@ -154,8 +154,10 @@ FROM unnest(:id::text[], :state::text[], :attempt::integer[], :fence::integer[],
 WHERE delivery.id = new.id
 
 -- name: delivery_transmit
-UPDATE delivery SET state = 'transmitting', changed_at = :now
-WHERE id = :id AND fence = :fence AND state = 'sending'
+UPDATE delivery SET state = 'transmitting', changed_at = new.now
+FROM unnest(:id::text[], :fence::integer[], :now::bigint[]) AS new (id, fence, now)
+WHERE delivery.id = new.id AND delivery.fence = new.fence AND delivery.state = 'sending'
+RETURNING delivery.id
 
 -- name: delivery_renew
 UPDATE delivery SET lease_until = :until
@@ -271,7 +273,9 @@ INSERT INTO attempt (delivery_id, number, kind, worker, started_at)
 SELECT * FROM unnest(:delivery_id::text[], :number::integer[], :kind::text[], :worker::text[], :now::bigint[])
 
 -- name: attempt_transmit
-UPDATE attempt SET transmitting_at = :now WHERE delivery_id = :delivery_id AND number = :number
+UPDATE attempt SET transmitting_at = new.now
+FROM unnest(:delivery_id::text[], :number::integer[], :now::bigint[]) AS new (delivery_id, number, now)
+WHERE attempt.delivery_id = new.delivery_id AND attempt.number = new.number
 
 -- name: attempt_end
 UPDATE attempt SET ended_at = new.now, verdict = new.verdict, reason = new.reason, text = new.text,

@@ -79,7 +79,7 @@ VALUES (:id, :document_id, :account, :destination, :role, :channel, :priority, :
 SELECT * FROM delivery WHERE id = :id
 
 -- name: deliveries_of_ids
-SELECT delivery.*, document.withdrawn_at,
+SELECT delivery.*, document.patient, document.withdrawn_at,
        EXISTS (SELECT 1 FROM delivery AS later WHERE later.waits_for = delivery.id) AS followed
 FROM delivery JOIN document ON document.id = delivery.document_id
 WHERE delivery.id IN (SELECT value FROM json_each(:ids))
@@ -131,6 +131,7 @@ WHERE id = :id
 -- name: delivery_transmit
 UPDATE delivery SET state = 'transmitting', changed_at = :now
 WHERE id = :id AND fence = :fence AND state = 'sending'
+RETURNING id
 
 -- name: delivery_renew
 UPDATE delivery SET lease_until = :until
