@@ -86,8 +86,9 @@ class Keys:
         Interrupted anywhere, called again it goes on. Raises StoreError (KEY-005), InputError (no name, no reason).
         """
         store, plan = self._machinery.store, self.plan()
-        key_id = plan.key_id or store.add_master_key(by=by, reason=reason)
-        if plan.kind != "cut":
+        key_id = plan.key_id
+        if key_id is None or plan.kind == "waiting":  # one that waits may be in the keyring and not in the store yet
+            key_id = store.add_master_key(by=by, reason=reason)
             store.use_master_key(key_id, by=by, reason=reason)
         moved, unreadable = self._hand_over(plan.rows, progress)
         idle = tuple(key.id for key in self.listing() if _idle(key))
