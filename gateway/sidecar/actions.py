@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from gateway.errors import InputError, NotFoundError, StateError
 from gateway.findings import Finding, error
 from gateway.records.action import Action
-from gateway.records.faults import pointer
+from gateway.records.faults import MAX_FINDINGS, pointer
 
 if TYPE_CHECKING:
     from gateway.api import Gateway
@@ -38,7 +38,7 @@ def parse(data: bytes) -> tuple[Action | None, list[Finding]]:
                 "Action refusée : champ absent, inconnu ou mal rempli.",
                 "Voir docs/folder.md et docs/schemas/action.json.",
             )
-            for detail in fault.errors(include_url=False)
+            for detail in fault.errors(include_url=False, include_input=False)[:MAX_FINDINGS]
         ]
     except (ValueError, RecursionError):
         return None, [error("ACT-001", "", "Le fichier d'action n'est pas un JSON lisible.", "Le réécrire en UTF-8.")]
