@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,7 +12,10 @@ from gateway.cli.output import ATTENTION, print_findings, print_json, print_tabl
 
 if TYPE_CHECKING:
     from gateway.api.sessions import Access
+    from gateway.audit.report import Report as Verification
+    from gateway.findings import Finding
     from gateway.package.certificates import Held
+    from gateway.settings import Settings
     from gateway.views import AccountState
 
 
@@ -37,41 +41,90 @@ def _certificate(account: str, purpose: str, held: Held) -> dict[str, Any]:
     return {"account": account, "purpose": purpose, "holder": held.holder, "usages": usages, "ends": ends}
 
 
+@dataclass
+class _Look:
+    """What was seen. `verification` None: the store does not open."""
+
+    findings: list[Finding]
+    accounts: list[AccountState] = field(default_factory=list)
+    accesses: dict[str, Access] = field(default_factory=dict)
+    verification: Verification | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is in place to send."""
+        from gateway.findings import has_errors
+
+        return self.verification is not None and self.verification.ok and not has_errors(self.findings)
+
+
+def _look(settings: Settings) -> _Look:
+    from gateway.errors import GatewayError
+    from gateway.findings import Severity, error
+    from gateway.inspection import inspect_machine
+
+    look = _Look(inspect_machine(settings))
+    if any(one.path == "/store/url" and one.severity is Severity.ERROR for one in look.findings):
+        return look  # opening it would say the same again, or change what a person must see first
+    try:
+        _look_inside(settings, look)
+    except GatewayError as fault:
+        found = error(fault.code, _place(fault.code), fault.message, fault.advice)
+        if not any(
+            one.code == found.code or (one.path, one.severity) == (found.path, found.severity) for one in look.findings
+        ):
+            look.findings.append(found)  # what is new: its cause may have been found before
+    return look
+
+
+def _place(code: str) -> str:
+    return {"SEA": "/sealing/key_file", "JRN": "/journal/key_file"}.get(code[:3], "/store/url")
+
+
+def _look_inside(settings: Settings, look: _Look) -> None:
+    from gateway.api import Gateway
+    from gateway.inspection import inspect_journal
+
+    with Gateway.open(settings) as gateway:
+        look.findings += inspect_journal(settings, gateway.store)
+        look.accounts = gateway.account_states()
+        look.accesses = {access.account: access for access in gateway.sessions.accesses()}
+        look.findings += gateway.sessions.inspect() + gateway.mail.inspect()
+        look.findings += gateway.homes.inspect() + gateway.retention.inspect()
+        look.verification = gateway.verify_journal()
+
+
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Examine la configuration, les certificats, le stockage, les dossiers et les serveurs, sans rien envoyer."""
-    from gateway.api import Gateway
-    from gateway.findings import has_errors
-    from gateway.inspection import held_certificates, inspect_machine
+    from gateway.inspection import held_certificates
     from gateway.settings import load
 
     settings = load(config)
-    findings = inspect_machine(settings)
-    with Gateway.open(settings) as gateway:
-        verification = gateway.verify_journal()
-        accounts = gateway.account_states()
-        accesses = {access.account: access for access in gateway.sessions.accesses()}
-        findings += gateway.sessions.inspect()
-        findings += gateway.mail.inspect()
-        findings += gateway.homes.inspect() + gateway.retention.inspect()
-    held = held_certificates(settings)
-    ok = verification.ok and not has_errors(findings)
+    look, held = _look(settings), _rows(held_certificates(settings))
     if as_json:
-        states = [{**a.as_dict(), "access": accesses[a.account].as_dict()} for a in accounts]
-        value = {"ok": ok, "findings": [f.as_dict() for f in findings], "accounts": states}
-        print_json({**value, "certificates": _rows(held), "journal": verification.as_dict()})
+        states = [{**a.as_dict(), "access": look.accesses[a.account].as_dict()} for a in look.accounts]
+        journal = None if look.verification is None else look.verification.as_dict()
+        value = {"ok": look.ok, "findings": [f.as_dict() for f in look.findings], "accounts": states}
+        print_json({**value, "certificates": held, "journal": journal})
     else:
-        print_findings(f.as_dict() for f in findings)
-        print_table(
-            ("compte", "boîte", "accès", "envoi sans personne", "en attente", "canaux en pause"),
-            [
-                (a.account, a.mailbox, accesses[a.account].means, _alone(a, accesses), a.waiting, ", ".join(a.paused))
-                for a in accounts
-            ],
-        )
-        print_table(
-            ("compte", "certificat", "titulaire", "usage", "valable jusqu'au"),
-            [(c["account"], c["purpose"], c["holder"], ", ".join(c["usages"]), c["ends"]) for c in _rows(held)],
-        )
-        print(verification.summary)
-        print("Prêt à envoyer." if ok else "Quelque chose est à corriger.")
-    raise typer.Exit(0 if ok else ATTENTION)
+        _print(look, held)
+    raise typer.Exit(0 if look.ok else ATTENTION)
+
+
+def _print(look: _Look, held: list[dict[str, Any]]) -> None:
+    print_findings(f.as_dict() for f in look.findings)
+    accesses = look.accesses
+    print_table(
+        ("compte", "boîte", "accès", "envoi sans personne", "en attente", "canaux en pause"),
+        [
+            (a.account, a.mailbox, accesses[a.account].means, _alone(a, accesses), a.waiting, ", ".join(a.paused))
+            for a in look.accounts
+        ],
+    )
+    print_table(
+        ("compte", "certificat", "titulaire", "usage", "valable jusqu'au"),
+        [(c["account"], c["purpose"], c["holder"], ", ".join(c["usages"]), c["ends"]) for c in held],
+    )
+    if look.verification is not None:
+        print(look.verification.summary)
+    print("Prêt à envoyer." if look.ok else "Quelque chose est à corriger.")

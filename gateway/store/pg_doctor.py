@@ -10,6 +10,7 @@ from gateway.errors import StoreError
 from gateway.findings import Finding, Severity, error, warning
 from gateway.store.pg_errors import translated
 from gateway.store.pg_session import OLDEST, Dsn, connect, local
+from gateway.store.sqlite_doctor import compared
 
 if TYPE_CHECKING:
     import psycopg
@@ -37,6 +38,7 @@ def inspect(url: str) -> list[Finding]:
             connection = connect(dsn)
             try:
                 found += [*_server(connection), *_durable(connection), *_clock(connection), *_rights(connection)]
+                found += _schema(connection)
             finally:
                 connection.close()
     except StoreError as fault:
@@ -56,6 +58,13 @@ def _server(connection: Connection) -> Iterator[Finding]:
     if version < OLDEST:
         message = f"PostgreSQL {version // 10000} est trop ancien."
         yield error("CFG-131", PLACE, message, "Passer à PostgreSQL 13 ou plus récent.")
+
+
+def _schema(connection: Connection) -> Iterator[Finding]:
+    row = connection.execute("SELECT to_regclass('schema_version') IS NOT NULL AS founded").fetchone()
+    if row is not None and row["founded"]:
+        row = connection.execute("SELECT max(number) AS number FROM schema_version").fetchone()
+        yield from compared(int((row or {}).get("number") or 0), "postgres")
 
 
 def _durable(connection: Connection) -> Iterator[Finding]:

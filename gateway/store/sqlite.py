@@ -240,7 +240,7 @@ _TRANSLATIONS = {
     sqlite3.SQLITE_LOCKED: ("STO-006", "La base est occupée.", "Réessayez."),
     sqlite3.SQLITE_FULL: ("STO-007", "Le disque est plein.", "Libérez de la place : rien n'a été perdu."),
     sqlite3.SQLITE_CORRUPT: ("STO-008", "La base est abîmée.", "Arrêtez la passerelle et restaurez une sauvegarde."),
-    sqlite3.SQLITE_NOTADB: ("STO-003", "Ce fichier n'est pas une base de la passerelle.", ""),
+    sqlite3.SQLITE_NOTADB: ("STO-003", "Ce fichier n'est pas une base de la passerelle.", "Corriger store.url."),
 }
 
 

@@ -271,7 +271,7 @@ class World:
         before = None if one.waits_for is None else self.all[one.waits_for]
         assert before is None or before.state not in UNSETTLED, "a correction overtakes the earlier version"
         later = [w for w in self.all.values() if w.waits_for == one.id and w.purpose == "document"]
-        assert not any(w.wire for w in later), "the earlier version comes after its correction"
+        assert not any("left" in w.wire for w in later), "the earlier version comes after its correction"
         one.state, one.changed = "transmitting", self.now
         one.wire.append("left")
 
