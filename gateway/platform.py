@@ -353,6 +353,17 @@ if sys.platform == "win32":
         return ""
 
 
+# --------------------------------------------------------------------------------------------------- time
+
+
+def boot_id() -> str:
+    """Names this run of the machine, from one start to the next; empty where the system does not say (random(4))."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
 # ------------------------------------------------------------------------------------------------ service
 
 

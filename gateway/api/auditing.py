@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from gateway.api.machinery import Machinery
 
 if TYPE_CHECKING:
+    from gateway.api.clocks import Clocks
     from gateway.api.exports import Exports
     from gateway.api.report import Reporting
 
 
 class Auditing(Machinery):
-    """The part of the facade that reads what was done."""
+    """The part of the facade that reads what was done, and by what clock."""
 
     @cached_property
     def report(self) -> Reporting:
@@ -21,6 +22,13 @@ class Auditing(Machinery):
         from gateway.api.report import Reporting
 
         return Reporting(self)
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        """This machine's clock against the servers': measurements and findings."""
+        from gateway.api.clocks import Clocks
+
+        return Clocks(self)
 
     @cached_property
     def exports(self) -> Exports:

@@ -55,7 +55,7 @@ class DirectoryFace:
     def _directory(self) -> Directory:
         from gateway.channels.annuaire.directory import Directory
 
-        return Directory(self._settings, self.trust, self._machinery.clock)
+        return Directory(self._settings, self.trust, self._machinery.clock, skew=self._machinery.skew)
 
     def close(self) -> None:
         """Close the connections to the API."""

@@ -360,11 +360,13 @@ class Gateway(Auditing):
         worker = self._worker()
         self._running = (asyncio.get_running_loop(), worker)
         upkeep = asyncio.create_task(self._upkeep().run())
+        times = asyncio.create_task(self.clocks.ask_time_servers())
         try:
             await worker.run(stop)
         finally:
             self._running = None
             upkeep.cancel()
+            times.cancel()
             await worker.aclose()
 
     def subscribe(self, subscriber: Subscriber) -> None:

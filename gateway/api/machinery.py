@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gateway import platform
 from gateway.clock import Clock, Randomness, SystemClock, SystemRandomness
-from gateway.errors import ConfigError, InputError
+from gateway.errors import ConfigError, InputError, StoreError
 from gateway.findings import has_errors
 from gateway.records.level1 import AnySubmission
 from gateway.settings import AccountSettings, FhirSettings, RulesSettings, Settings, preview_account
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.engine.ways import Wiring
     from gateway.engine.worker import Worker
     from gateway.pipeline import Prepared, World
+    from gateway.skew import Skew
     from gateway.store.base import Store
 
 
@@ -55,6 +58,7 @@ class Machinery:
     def close(self) -> None:
         """Sign a last checkpoint of the journal and let go of the store."""
         if "store" in self.__dict__:
+            self._keep_measurements()
             self.store.close()
             del self.__dict__["store"]
         if "directory" in self.__dict__:
@@ -63,6 +67,13 @@ class Machinery:
         if "world" in self.__dict__ and self.world.kits is not None:
             self.world.kits.close()
             del self.__dict__["world"]
+
+    def _keep_measurements(self) -> None:
+        """What this process learnt of the clock serves the next one of this machine."""
+        boot, found = platform.boot_id(), self.skew.own()
+        if boot and found:
+            with suppress(StoreError):
+                self.store.note_clock(boot, found)
 
     @property
     def settings(self) -> Settings:
@@ -76,7 +87,14 @@ class Machinery:
         """The store, opened on first use. Raises StoreError, ConfigError."""
         from gateway import store
 
-        return store.open(self.settings, self.clock, self.randomness)
+        return store.open(self.settings, self.clock, self.randomness, self.skew)
+
+    @cached_property
+    def skew(self) -> Skew:
+        """How far this machine's clock is from the servers'."""
+        from gateway.skew import Skew
+
+        return Skew(self.clock)
 
     @cached_property
     def world(self) -> World:
@@ -150,7 +168,8 @@ class Machinery:
         """What every channel is given."""
         from gateway.engine.ways import Wiring
 
-        return Wiring(self.clock, self.randomness, self.world.trust, self.token_source, self.trace_log, self.recorder)
+        found = (self.world.trust, self.token_source, self.trace_log, self.recorder, self.skew)
+        return Wiring(self.clock, self.randomness, *found)
 
     def _account(self, submission: AnySubmission) -> AccountSettings | None:
         if self._settings is None:
@@ -192,6 +211,7 @@ class Machinery:
         )
 
     def _worker(self) -> Worker:
+        from gateway.engine.clockwatch import ClockWatch
         from gateway.engine.copies import settle_in
         from gateway.engine.events import log_event
         from gateway.engine.sessions import SessionWatch
@@ -206,6 +226,7 @@ class Machinery:
             settings=self.settings,
             subscribers=(log_event, self._tell),
         )
+        worker.watch_clock(ClockWatch(self.store, self.skew, self.settings.clock, self.clock))
         worker.watch_sessions(SessionWatch(self.store, self.settings, self.token_source, self.clock))
         worker.read_mail(self.mail_room())
         return worker
@@ -259,6 +280,12 @@ class Machinery:
         if self._running is not None:
             loop, worker = self._running
             loop.call_soon_threadsafe(worker.wake)
+
+    def hurry(self) -> None:
+        """Tell a running worker of this process, once it is to stop, not to wait any longer. Safe from any thread."""
+        if self._running is not None:
+            loop, worker = self._running
+            loop.call_soon_threadsafe(worker.hurry)
 
     def _tell(self, event: DeliveryEvent) -> None:
         for subscriber in (*self._subscribers, *self._alerts):

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.clock import Clock, SystemClock
+from gateway.skew import Skew
 
 _LOG = logging.getLogger("gateway.channels")
 _DELIVERY: ContextVar[str] = ContextVar("traced_delivery", default="")
@@ -111,6 +112,12 @@ class Tracer:
     author: str = ""
     channel: str = ""
     host: str = ""
+    skew: Skew | None = None
+
+    def dated(self, date: str | None, started: float, host: str = "") -> None:
+        """An HTTP answer to what left at `started` (`Steps.started`) has come, with this Date header."""
+        if self.skew is not None:
+            self.skew.dated(host or self.host, date, started)
 
     @contextmanager
     def action(self, name: str) -> Iterator[Steps]:

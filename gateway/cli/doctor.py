@@ -90,7 +90,7 @@ def _look_inside(settings: Settings, look: _Look) -> None:
         look.accounts = gateway.account_states()
         look.accesses = {access.account: access for access in gateway.sessions.accesses()}
         look.findings += gateway.sessions.inspect() + gateway.mail.inspect()
-        look.findings += gateway.homes.inspect() + gateway.retention.inspect()
+        look.findings += gateway.homes.inspect() + gateway.retention.inspect() + gateway.clocks.inspect()
         look.verification = gateway.verify_journal()
 
 

@@ -52,13 +52,23 @@ def run(
 
 async def _run(sidecar: Sidecar, wait: float | None) -> None:
     stop = asyncio.Event()
-    platform.call_on_stop(asyncio.get_running_loop(), stop.set)
+    platform.call_on_stop(asyncio.get_running_loop(), lambda: _stop(sidecar, stop))
     if wait is not None:
         async with asyncio.TaskGroup() as group:
             group.create_task(sidecar.run(stop))
             group.create_task(_stop_when_settled(sidecar, stop, wait))
     else:
         await sidecar.run(stop)
+
+
+def _stop(sidecar: Sidecar, stop: asyncio.Event) -> None:
+    """Asked once: finish what is being transmitted. Asked again: do not wait for it."""
+    if stop.is_set():
+        say("arrêt immédiat : un envoi interrompu reste incertain jusqu'à preuve")
+        sidecar.gateway.hurry()
+    else:
+        say("arrêt : les transmissions en cours se terminent (encore Ctrl-C : sans attendre)")
+        stop.set()
 
 
 async def _stop_when_settled(sidecar: Sidecar, stop: asyncio.Event, wait: float) -> None:

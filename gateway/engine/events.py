@@ -10,6 +10,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.store.rows import DeliveryRow
 
 _LOG = logging.getLogger("gateway.engine")
 
@@ -35,6 +39,22 @@ class DeliveryEvent:
     host: str | None = None
     due_in: float | None = None
     elapsed: float = 0.0
+
+
+def of_row(name: str, row: DeliveryRow, now: datetime, reason: str | None) -> DeliveryEvent:
+    """An event about a delivery as the store shows it."""
+    return DeliveryEvent(
+        now,
+        name,
+        row.account,
+        row.channel,
+        row.id,
+        row.document_id,
+        row.destination,
+        row.state,
+        row.attempts,
+        reason or "",
+    )
 
 
 ALARMS = frozenset(

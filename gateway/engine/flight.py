@@ -38,17 +38,21 @@ STOPPED = "ENG-STOPPED"
 """Reason of an attempt that a stop interrupted."""
 LEASE_LOST = "ENG-LEASE"
 """Reason of an attempt whose lease ran out before a byte left."""
+_REFUSALS = frozenset({Verdict.PERMANENT, Verdict.CONFIGURATION})
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """What every flight of a worker shares. `transmitted` is told when bytes are about to leave."""
+    """What every flight of a worker shares. `transmitted` is told when bytes are about to leave; `clock_off` says
+    whether our clock is surely too far from that of a host.
+    """
 
     store: Store
     desk: Desk
     randomness: Randomness
     settings: RetrySettings
     transmitted: Callable[[Claim], None]
+    clock_off: Callable[[str], bool] = lambda _: False
 
 
 def package_of(claim: Claim) -> Package:
@@ -108,6 +112,8 @@ class Flight:
         case = retry.Case(
             self.claim.kind, self.claim.attempt, progress, self._policy, receipt=self.claim.channel == "mssante"
         )
+        if self.outcome.verdict in _REFUSALS and self.outcome.host and self._crew.clock_off(self.outcome.host):
+            return retry.wrong_clock(self.outcome, case, self._crew.settings)
         return retry.judge(self.outcome, case, self._crew.settings, self._crew.randomness.uniform())
 
     def _waited(self) -> float | None:

@@ -33,10 +33,12 @@ class Lane:
     patience: float = 0.0
     flights: dict[asyncio.Task[None], Flight] = field(default_factory=dict)
     way: Channel | None = None
+    closed: bool = False
+    """Nothing more goes from this machine: its clock is wrong."""
 
     def room(self, places: int) -> int:
         """How many deliveries may be claimed for it now: free places, a host that answers, tokens."""
-        return self.bucket.slots(self.breaker.slots(places - len(self.flights)))
+        return 0 if self.closed else self.bucket.slots(self.breaker.slots(places - len(self.flights)))
 
     def claimed(self) -> None:
         """One was claimed."""
@@ -45,7 +47,8 @@ class Lane:
 
     def short(self, places: int) -> float:
         """Seconds until the host's next token, where nothing else keeps this lane from claiming; else 0."""
-        return self.bucket.wait() if self.breaker.slots(places - len(self.flights)) > 0 else 0.0
+        able = not self.closed and self.breaker.slots(places - len(self.flights)) > 0
+        return self.bucket.wait() if able else 0.0
 
 
 def lanes_of(settings: Settings, clock: Clock, accounts: Sequence[str] | None) -> list[Lane]:

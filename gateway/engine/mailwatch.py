@@ -126,6 +126,7 @@ class MailWatch:
         self.account = account.id
         self.polled = False
         """Whether the box was looked at, with success or not."""
+        self._looked_at = float("-inf")
         self._account = account
         self._settings = account.imap
         self._box = box
@@ -157,7 +158,13 @@ class MailWatch:
             polled.verdict, polled.reason = Verdict.TRANSIENT, FAULT
         await self._tell_state(polled)
         self.polled = True
+        self._looked_at = self._desk.clock.elapsed()
         return polled
+
+    @property
+    def current(self) -> bool:
+        """Whether the box was looked at, with success or not, since the machine was last switched on or woke up."""
+        return self._desk.clock.elapsed() - self._looked_at < REFUSED_PAUSE + 3 * self._settings.poll_every
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -262,6 +269,10 @@ class MailRoom:
     def looked(self) -> bool:
         """Whether every box under watch was looked at by now, with success or not."""
         return all(watch.polled for watch in self._watches)
+
+    def current(self, account: str) -> bool:
+        """Whether the box of an account, if it is under watch, says what came by now: only then silence is silence."""
+        return all(watch.current for watch in self._watches if watch.account == account)
 
     @asynccontextmanager
     async def watching(self, accounts: Iterable[str]) -> AsyncIterator[None]:

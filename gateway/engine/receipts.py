@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway import wording
-from gateway.engine.events import DeliveryEvent
+from gateway.engine.events import DeliveryEvent, of_row
 from gateway.errors import NotFoundError, StoreError
 from gateway.package.types import MailContext, context_from_json
 from gateway.read import bounce, receipt
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gateway.rules.trust_space import TrustList
     from gateway.settings import AccountSettings
-    from gateway.store.base import DeliveryRow, Store
+    from gateway.store.base import Store
     from gateway.store.received import MailKind
 
 FORGED = "MSS-RCPT-FORGED"
@@ -108,29 +108,14 @@ def events(taken: TakenMail, now: datetime) -> list[DeliveryEvent]:
     """What subscribers are told about a mail that was taken in: nothing when no delivery is concerned."""
     if taken.verdict in {"known", "ignored"}:
         return []
-    told = [_event("receipt", taken.delivery, now, taken.reason)] if taken.delivery is not None else []
-    return told + [_event("hold", row, now, row.reason) for row in taken.held]
+    told = [of_row("receipt", taken.delivery, now, taken.reason)] if taken.delivery is not None else []
+    return told + [of_row("hold", row, now, row.reason) for row in taken.held]
 
 
 def overdue(store: Store, account: str | None, now: datetime) -> list[DeliveryEvent]:
     """Look for receipts whose time is over: each becomes overdue once, and never sends anything."""
     index_older(store)
-    return [_event("receipt_overdue", row, now, row.receipt_reason) for row in store.mark_overdue(account)]
-
-
-def _event(name: str, row: DeliveryRow, now: datetime, reason: str | None) -> DeliveryEvent:
-    return DeliveryEvent(
-        now,
-        name,
-        row.account,
-        row.channel,
-        row.id,
-        row.document_id,
-        row.destination,
-        row.state,
-        row.attempts,
-        reason or "",
-    )
+    return [of_row("receipt_overdue", row, now, row.receipt_reason) for row in store.mark_overdue(account)]
 
 
 # ------------------------------------------------------------------------------------------------ judging

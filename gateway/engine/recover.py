@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gateway.store.claiming import CLOCK_STEP
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gateway.clock import Clock
     from gateway.store.base import Store
 
 GATEWAY = "gateway"
@@ -19,7 +24,7 @@ def take_over(store: Store, account: str, settle: float) -> list[str]:
     `settle`: seconds before evidence is asked for. Returns the deliveries taken back.
     """
     alone = store.lock_path(account) is not None
-    return store.recover(account=account, owner_gone=alone, settle=settle)
+    return store.recover(account=account, owner_gone=alone, settle=settle, went_back=True)
 
 
 def resume_misconfigured(store: Store, accounts: Sequence[str]) -> list[tuple[str, str]]:
@@ -29,3 +34,17 @@ def resume_misconfigured(store: Store, accounts: Sequence[str]) -> list[tuple[st
     """
     found = [(p.account, p.channel) for p in store.pauses() if p.actor == GATEWAY and p.account in accounts]
     return [pair for pair in found if store.resume(*pair, by=GATEWAY)]
+
+
+class Jumps:
+    """Sees the clock of the due times jump, against the one that never does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._base: float | None = None
+
+    def seen(self, now: datetime) -> float:
+        """Seconds by which it jumped since the last look, forward or (negative) back; 0: by less than a minute."""
+        before, self._base = self._base, now.timestamp() - self._clock.elapsed()
+        jump = 0.0 if before is None else self._base - before
+        return jump if abs(jump) > CLOCK_STEP.total_seconds() else 0.0

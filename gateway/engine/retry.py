@@ -7,7 +7,7 @@ and know no such sum, so the durable schedule is computed here and tenacity keep
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from gateway.channels.outcome import Outcome, Verdict
@@ -32,6 +32,8 @@ REFUSED = "REFUSED"
 ABSENT = "ABSENT"
 """Part of the reason that says that what would prove a sending is not there (`MSS-COPY-ABSENT`): it proves nothing."""
 RESEND = "ENG-RESEND"
+WRONG_CLOCK = "ENG-CLOCK"
+"""Reason of what this machine's clock spoilt."""
 
 Policy = Literal["query", "resend", "look", "human", "none"]
 
@@ -144,6 +146,12 @@ def _in_doubt(outcome: Outcome, case: Case, settings: RetrySettings, _uniform: f
         progress=Progress(asked, case.progress.burned),
         tells=REFUSED in _parts(outcome.reason),
     )
+
+
+def wrong_clock(outcome: Outcome, case: Case, settings: RetrySettings) -> Result:
+    """Refused while our clock was surely wrong: that says nothing about the document, and burns nothing."""
+    spoilt = replace(outcome, verdict=Verdict.CONFIGURATION, reason=WRONG_CLOCK)
+    return replace(_configuration(spoilt, case, settings, 0.0), pause=False)
 
 
 def resend(progress: Progress) -> Result:

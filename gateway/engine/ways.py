@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from gateway.clock import Clock, Randomness
     from gateway.rules.trust_space import TrustList
     from gateway.settings import AccountSettings, Settings
+    from gateway.skew import Skew
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What every channel of a gateway is given: time, chance, the trust space, who gives tokens, who keeps traces.
+    """What every channel of a gateway is given: time, chance, the trust space, who gives tokens, who keeps traces, who
+    compares clocks.
 
     `recorder` keeps the exact frames of the DMP's exchanges: for evidence on synthetic patients, never by default.
     """
@@ -33,10 +35,11 @@ class Wiring:
     tokens: TokenSource | None = None
     traces: TraceSink = discard
     recorder: Recorder | None = None
+    skew: Skew | None = None
 
     def tracer(self, account: AccountSettings, channel: str, host: str) -> Tracer:
         """What makes the traces of an account on a server."""
-        return Tracer(self.traces, self.clock, account.id, account.rpps, channel, host)
+        return Tracer(self.traces, self.clock, account.id, account.rpps, channel, host, self.skew)
 
 
 def open_way(settings: Settings, account_id: str, channel: str, wiring: Wiring) -> Channel:

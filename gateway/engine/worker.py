@@ -12,19 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway import platform
 from gateway.channels import trace
 from gateway.channels.outcome import Verdict
 from gateway.engine import receipts, recover, retry
+from gateway.engine.announce import Announcer
+from gateway.engine.clockwatch import ClockWatch
 from gateway.engine.desk import Desk
-from gateway.engine.events import DeliveryEvent, Publisher, Subscriber, log_event
+from gateway.engine.events import Subscriber, log_event
 from gateway.engine.flight import Crew, Flight
 from gateway.engine.lanes import Lane, lanes_of
 from gateway.engine.mailwatch import MailRoom
 from gateway.engine.sessions import SessionWatch
 from gateway.errors import StoreError
+from gateway.skew import Skew
 from gateway.store.base import Claim, Wanted
 from gateway.store.states import Transport
 
@@ -62,14 +65,18 @@ class Worker:
         self._channels = channels
         self._clock = clock
         self._settings = settings
-        self._publisher = Publisher(subscribers)
-        self._crew = Crew(store, Desk(store, clock), randomness, settings.retry, self._transmitted)
+        self._publisher = Announcer(subscribers, clock)
+        desk = Desk(store, clock)
+        self._crew = Crew(store, desk, randomness, settings.retry, self._transmitted, self._clock_off)
         self._lanes = lanes_of(settings, clock, accounts)
         self._mail = MailRoom(lambda _: None)
         self._sessions = SessionWatch(store, settings, None, clock)
+        self._clocks = ClockWatch(store, Skew(clock), settings.clock, clock)
         self._owned: set[str] = set()
-        self._wake = asyncio.Event()
+        self._wake, self._hurried = asyncio.Event(), asyncio.Event()
+        self._probing: asyncio.Task[None] | None = None
         self._recovered_at = float("-inf")
+        self._jumps = recover.Jumps(clock)
 
     def read_mail(self, mail: MailRoom) -> None:
         """Read the accounts' mailboxes too, from the next run on."""
@@ -79,9 +86,17 @@ class Worker:
         """Look out for sessions that deliveries wait for, from the next run on."""
         self._sessions = sessions
 
+    def watch_clock(self, clocks: ClockWatch) -> None:
+        """Keep an eye on this machine's clock with these measurements, from the next run on."""
+        self._clocks = clocks
+
     def wake(self) -> None:
         """Something may be due: look now. From another thread, use `call_soon_threadsafe`."""
         self._wake.set()
+
+    def hurry(self) -> None:
+        """Stop without waiting for what is being transmitted: it becomes `in_doubt`. As `wake` from another thread."""
+        self._hurried.set()
 
     @property
     def mail_looked(self) -> bool:
@@ -109,6 +124,7 @@ class Worker:
                 # A lane that was full while it was swept may be free by now: only a sweep of empty lanes ends this.
                 while flying or claimed:
                     flying = bool(self._tasks())
+                    await self._look_at_clock()
                     claimed = await self._sweep(now)
                     made += claimed
                     if tasks := self._tasks():
@@ -125,7 +141,7 @@ class Worker:
             return made
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Deliver until `stop` is set, then finish, within GRACE, what is being transmitted.
+        """Deliver until `stop` is set, then finish, within GRACE or until `hurry`, what is being transmitted.
 
         Raises StoreError (LCK-001) when other workers hold every account.
         """
@@ -138,6 +154,8 @@ class Worker:
                         await self._step(stopping)
             finally:
                 stopping.cancel()
+                if self._probing is not None:
+                    self._probing.cancel()
                 await self._land()
                 await asyncio.to_thread(self._store.checkpoint)
 
@@ -145,7 +163,8 @@ class Worker:
         self._wake.clear()
         try:
             await self._recover_now_and_then()
-            await self._open_sessions()
+            self._probe_sessions()
+            await self._look_at_clock()
             await self._sweep(None)
             pause = await self._pause()
         except StoreError as fault:  # a full disk, a busy database: wait and try again, nothing is lost
@@ -220,7 +239,9 @@ class Worker:
         return claims
 
     def _launch(self, lane: Lane, claim: Claim) -> None:
-        self._publish("claimed", claim, state="sending" if claim.kind == "send" else "in_doubt", host=lane.host)
+        self._publisher.attempt(
+            "claimed", claim, state="sending" if claim.kind == "send" else "in_doubt", host=lane.host
+        )
         flight = Flight(claim, self._crew, lane.policy, lambda: self._way(lane), lane.patience)
         task = asyncio.create_task(self._fly(lane, flight))
         lane.flights[task] = flight
@@ -238,8 +259,8 @@ class Worker:
         with trace.about(flight.claim.delivery_id):
             result, taken = await flight.run()
         if flight.outcome is not None and lane.breaker.note(not _host_failed(flight.outcome.verdict, result.reason)):
-            self._publish_lane(lane, "breaker_opened" if lane.breaker.open else "breaker_closed", result.reason)
-        self._publish(
+            self._publisher.lane(lane, "breaker_opened" if lane.breaker.open else "breaker_closed", result.reason)
+        self._publisher.attempt(
             result.event if taken else "late_result",
             flight.claim,
             state=result.state,
@@ -249,9 +270,9 @@ class Worker:
             elapsed=self._clock.elapsed() - started,
         )
         if taken and result.pause:
-            self._publish_lane(lane, "paused", result.reason)
+            self._publisher.lane(lane, "paused", result.reason)
         if taken and self._sessions.is_news(lane.account, lane.channel, result.state):
-            self._publish_lane(lane, "session_wanted", result.reason)
+            self._publisher.lane(lane, "session_wanted", result.reason)
 
     async def _land(self) -> None:
         """Give back what has not left yet, wait for what has."""
@@ -259,13 +280,22 @@ class Worker:
             for flight in lane.flights.values():
                 if not flight.transmitting:
                     flight.stop()
-        if tasks := self._tasks():
-            await asyncio.wait(tasks, timeout=GRACE)
+        await self._finish()
         for lane in self._lanes:
             for flight in lane.flights.values():
                 flight.stop()
         if tasks := self._tasks():
             await asyncio.wait(tasks)
+
+    async def _finish(self) -> None:
+        """Until everything under way is done, at most for GRACE, and only until somebody hurries."""
+        hurried, ends = asyncio.create_task(self._hurried.wait()), asyncio.get_running_loop().time() + GRACE
+        while (tasks := self._tasks()) and not hurried.done():
+            left = ends - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            await asyncio.wait({hurried, *tasks}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
 
     def _tasks(self) -> set[asyncio.Task[None]]:
         return {task for lane in self._lanes for task in lane.flights}
@@ -299,67 +329,62 @@ class Worker:
         now = self._clock.elapsed()
         if now - self._recovered_at >= self._settings.retry.lease / 3:
             self._recovered_at = now
+            jump = self._jumps.seen(await asyncio.to_thread(self._store.now))
+            if jump:
+                _LOG.warning("clock_jumped", extra={"seconds": round(jump)})
+            if jump > 0:
+                return  # every lease seems over; those of our own flights are renewed before the next look
             for account in sorted(self._owned):
-                self._tell_recovered(await asyncio.to_thread(self._recover, account))
+                self._tell_recovered(await asyncio.to_thread(self._recover, account, jump < 0))
                 await self._tell_overdue(account)
 
     async def _tell_overdue(self, account: str) -> None:
         """Receipts whose time is over are told once; nothing is sent again for want of one."""
+        if not self._mail.current(account):
+            return  # the machine was off or asleep: what came meanwhile is still to be read
         for event in await asyncio.to_thread(receipts.overdue, self._store, account, self._clock.now()):
             self._publisher.publish(event)
 
-    def _recover(self, account: str) -> list[str]:
-        return self._store.recover(account=account, settle=self._settings.retry.delays[0])
+    def _recover(self, account: str, went_back: bool) -> list[str]:
+        settle = self._settings.retry.delays[0]
+        return self._store.recover(account=account, settle=settle, went_back=went_back)
 
     def _resume(self) -> None:
         for account, channel in recover.resume_misconfigured(self._store, sorted(self._owned)):
-            self._publisher.publish(DeliveryEvent(self._clock.now(), "resumed", account, channel))
+            self._publisher.channel("resumed", account, channel)
+
+    def _clock_off(self, host: str) -> bool:
+        return self._clocks.off(host)
+
+    async def _look_at_clock(self) -> None:
+        """Before anything is claimed: the DMP takes nothing from a machine whose clock is wrong."""
+        lanes = [lane for lane in self._lanes if lane.account in self._owned]
+        for event, lane in await asyncio.to_thread(self._clocks.look, lanes):
+            self._publisher.lane(lane, event, retry.WRONG_CLOCK)
+
+    def _probe_sessions(self) -> None:
+        """In a task of its own: a token program may take its time, and holds up no delivery."""
+        if self._probing is None or self._probing.done():
+            self._probing = asyncio.create_task(self._open_sessions())
 
     async def _open_sessions(self) -> None:
-        for account, channel in await self._sessions.opened(self._owned):
-            self._publisher.publish(DeliveryEvent(self._clock.now(), "session_open", account, channel))
+        try:
+            opened = await self._sessions.opened(frozenset(self._owned))
+        except StoreError as fault:  # asked again at the next step
+            _LOG.error("store_unavailable", extra={"code": fault.code})
+            return
+        for account, channel in opened:
+            self._publisher.channel("session_open", account, channel)
+            self._wake.set()
 
     # --------------------------------------------------------------------------------------------- events
 
     def _tell_recovered(self, ids: list[str]) -> None:
         for delivery in ids:
-            row = self._store.delivery(delivery).row
-            self._publisher.publish(
-                DeliveryEvent(
-                    self._clock.now(),
-                    "recovered",
-                    row.account,
-                    row.channel,
-                    delivery,
-                    row.document_id,
-                    row.destination,
-                    row.state,
-                    row.attempts,
-                    row.reason or "",
-                )
-            )
+            self._publisher.row("recovered", self._store.delivery(delivery).row)
 
     def _transmitted(self, claim: Claim) -> None:
-        self._publish("transmit", claim, state=Transport.TRANSMITTING)
-
-    def _publish(self, event: str, claim: Claim, **fields: Any) -> None:
-        self._publisher.publish(
-            DeliveryEvent(
-                self._clock.now(),
-                event,
-                claim.account,
-                claim.channel,
-                claim.delivery_id,
-                claim.document_id,
-                claim.destination,
-                attempt=claim.attempt,
-                **fields,
-            )
-        )
-
-    def _publish_lane(self, lane: Lane, event: str, reason: str) -> None:
-        now = self._clock.now()
-        self._publisher.publish(DeliveryEvent(now, event, lane.account, lane.channel, reason=reason, host=lane.host))
+        self._publisher.attempt("transmit", claim, state=Transport.TRANSMITTING)
 
 
 def _landed(lane: Lane, task: asyncio.Task[None]) -> None:

@@ -35,6 +35,7 @@ from gateway.settings.machinery import (
     WebSettings,
 )
 from gateway.settings.pace import (
+    ClockSettings,
     HostRate,
     RateSettings,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "AnnuaireApiSettings",
     "AnnuaireSettings",
     "CdaSettings",
+    "ClockSettings",
     "DmpSettings",
     "Environment",
     "ExtractionSettings",

@@ -43,3 +43,16 @@ class RateSettings(Table):
             if one.host.lower() == host.lower():
                 return one.per_minute, one.burst
         return self.per_minute, self.burst
+
+
+class ClockSettings(Table):
+    """This machine's clock against those of the servers: measured with each answer, never set.
+
+    Beyond `max_skew` seconds the DMP is paused until it is right again; 0: never. `sntp` names time servers
+    (`host` or `host:port`) that are asked besides, every `every` seconds; none by default.
+    """
+
+    max_skew: float = Field(default=60.0, ge=0)
+    sntp: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$")], ...] = ()
+    every: float = Field(default=900.0, ge=60)
+    timeout: float = Field(default=5.0, gt=0)

@@ -29,7 +29,7 @@ from gateway.settings.machinery import (
     ValidationSettings,
     WebSettings,
 )
-from gateway.settings.pace import RateSettings
+from gateway.settings.pace import ClockSettings, RateSettings
 from gateway.settings.retention import RetentionSettings
 from gateway.settings.ways import AnnuaireSettings, DmpSettings, ImapSettings, SmtpSettings
 
@@ -81,6 +81,7 @@ class Settings(Table):
     account: tuple[AccountSettings, ...] = Field(min_length=1)
     retry: RetrySettings = RetrySettings()
     rate: RateSettings = RateSettings()
+    clock: ClockSettings = ClockSettings()
     receipts: ReceiptSettings = ReceiptSettings()
     sidecar: SidecarSettings = SidecarSettings()
     cda: CdaSettings = CdaSettings()

@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.clock import Clock, Randomness, SystemClock
 from gateway.errors import ConfigError, StoreError
 from gateway.settings import Settings
+from gateway.skew import Skew
 from gateway.store import keyring
 from gateway.store.base import Store
 from gateway.store.checkpoint import CheckpointFolder, Signer, create_signing_key
@@ -83,8 +84,10 @@ def _postgres(settings: Settings, clock: Clock) -> Database:
     return PostgresDatabase(settings.store.url, server_clock=isinstance(clock, SystemClock))
 
 
-def open(settings: Settings, clock: Clock, randomness: Randomness) -> Store:  # noqa: A001 (store.open reads well)
-    """Open the store that the settings name, making what is missing on first use.
+def open(  # noqa: A001 (store.open reads well)
+    settings: Settings, clock: Clock, randomness: Randomness, skew: Skew | None = None
+) -> Store:
+    """Open the store that the settings name, making what is missing on first use. `skew` measures this clock.
 
     Raises StoreError and ConfigError, each with its advice.
     """
@@ -98,7 +101,7 @@ def open(settings: Settings, clock: Clock, randomness: Randomness) -> Store:  # 
     database = _postgres(settings, clock) if path is None else SqliteDatabase(path)
     wanted = settings.receipts
     deadlines = Deadlines(wanted.delivered, wanted.soon, wanted.urgent, wanted.processed or None)
-    core = Core(database, vault, clock, randomness, folder, settings.journal.every_records, deadlines)
+    core = Core(database, vault, clock, randomness, folder, settings.journal.every_records, deadlines, skew=skew)
     try:
         return Outbox(core, path, settings.journal.shards if elsewhere else 1)
     except BaseException:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from gateway.store.browsing_types import BrowseStore
 from gateway.store.checkpoint import SignedNote
+from gateway.store.clockbook import ClockStore
 from gateway.store.dmp_acts import DmpStore
 from gateway.store.facts import FactStore
 from gateway.store.following import FollowStore
@@ -178,6 +179,7 @@ class Pause:
 
 class Store(
     BrowseStore,
+    ClockStore,
     DmpStore,
     FactStore,
     FollowStore,
@@ -236,10 +238,13 @@ class Store(
         """`record` for several attempts, in one transaction: all of them or none."""
         ...
 
-    def recover(self, *, account: str | None = None, owner_gone: bool = False, settle: float = 0.0) -> list[str]:
+    def recover(
+        self, *, account: str | None = None, owner_gone: bool = False, settle: float = 0.0, went_back: bool = False
+    ) -> list[str]:
         """Take deliveries back from dead workers: expired leases, or all with `owner_gone`. Returns their ids.
 
         Evidence of doubtful ones is asked for after `settle` seconds: the other side may still be at work on them.
+        What waits for times that a clock set back put far off is freed; `went_back`: look for it in any case.
         """
         ...
 

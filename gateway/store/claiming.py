@@ -340,10 +340,12 @@ def _pause(work: Work, row: Row, result: Result, reason: str) -> None:
         work.note("paused", account=row["account"], channel=row["channel"], reason=reason, by=GATEWAY)
 
 
-def recover(core: Core, account: str | None, owner_gone: bool, settle: float) -> list[str]:
+def recover(
+    core: Core, account: str | None, owner_gone: bool = False, settle: float = 0.0, went_back: bool = False
+) -> list[str]:
     """Take back what dead workers held: `sending` goes to retry, `transmitting` to `in_doubt`."""
     with core.write() as work:
-        _mend_clock(work)
+        _mend_clock(work, went_back)
         rows = work.tx.all("deliveries_leased", account=account, all=owner_gone, now=work.ms)
         for row in rows:
             _take_back(work, row, settle)
@@ -364,11 +366,15 @@ def _take_back(work: Work, row: Row, settle: float) -> None:
     receiving.settle_proven(work, row["id"])
 
 
-def _mend_clock(work: Work) -> None:
-    """If the last record lies in the future the wall clock went back: free what waits for times that are far off."""
+def _mend_clock(work: Work, sure: bool) -> None:
+    """Free what waits for times that are far off, where the wall clock went back: the last record lies in the future,
+    or (`sure`) who calls saw it, or cannot know what was written since.
+    """
     limit = work.now + CLOCK_STEP
     last = [work.tx.one("journal_last", shard=shard) for shard in range(work.core.shards)]
-    if all(row is None or journal.parse_time(row["record"]) <= limit for row in last):
+    ahead = any(row is not None and journal.parse_time(row["record"]) > limit for row in last)
+    if not ahead and not sure:
         return
     freed = work.tx.run("deliveries_ahead_of_time", now=work.ms, limit=to_ms(limit))
-    work.note("clock_went_back", size=freed)
+    if ahead or freed:
+        work.note("clock_went_back", size=freed)

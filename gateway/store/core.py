@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.clock import Clock, Randomness
 from gateway.errors import NotFoundError, StateError
+from gateway.skew import Skew
 from gateway.store import journal, mail_keys, masters, stops, succession
 from gateway.store.checkpoint import CheckpointFolder
 from gateway.store.database import Database, Row, Transaction
@@ -202,6 +203,7 @@ class Core:
     every_records: int
     deadlines: Deadlines = Deadlines()
     shards: int = 1
+    skew: Skew | None = None
 
     @contextmanager
     def write(self, *accounts: str) -> Iterator[Work]:
@@ -213,14 +215,22 @@ class Core:
         held = sorted({journal.shard_of(account, self.shards) for account in accounts}) or None
         with self.db.write(held) as tx:
             work = Work(tx, self.time_of(tx), self)
+            clocked = self._clocked(work.now)
             yield work
             for shard in sorted(work.records):
                 if held is not None and shard not in held:
                     raise RuntimeError(f"{work.records[shard][0]['event']}: journal shard {shard} is not held")
-                grown.append(journal.append(tx, work.now, shard, work.records[shard]))
+                grown.append(journal.append(tx, work.now, shard, work.records[shard], clocked))
         for one in grown:
             if one.before // self.every_records != one.size // self.every_records:
                 self.sign(one.size, one.root, one.shard)
+
+    def _clocked(self, now: datetime) -> dict[str, int]:
+        """How far `now` is from the servers' time, for every record of the transaction; nothing where it is unknown."""
+        found = None if self.skew is None else self.skew.agreed(now)
+        if found is None:
+            return {}
+        return {"clock_offset_ms": round(found.seconds * 1000), "clock_error_ms": round(found.error * 1000)}
 
     def now(self) -> datetime:
         """The time that leases and due times follow: the database's where it has a clock that counts."""

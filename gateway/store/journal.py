@@ -23,6 +23,7 @@ GENESIS = bytes(32)
 
 FIELDS = frozenset(
     {
+        "clock_error_ms", "clock_offset_ms",
         "account", "artifacts", "at", "attempt", "by", "channel", "content_sha256", "date", "deliveries", "delivery",
         "destination", "document", "due_at", "epoch", "event", "evidence_sha256", "facts_sha256", "fence", "findings",
         "handed_at", "host", "key_id", "kind", "mapping_pack", "means", "note_mac", "patient", "priority", "purpose",
@@ -113,8 +114,10 @@ def shard_of(account: str | None, shards: int) -> int:
     return int.from_bytes(sha256(account.encode()).digest()[:8], "big") % shards
 
 
-def append(tx: Transaction, at: datetime, shard: int, records: Sequence[Record]) -> Growth:
-    """Add records at the end of a shard, in the caller's transaction.
+def append(
+    tx: Transaction, at: datetime, shard: int, records: Sequence[Record], common: Mapping[str, Any] | None = None
+) -> Growth:
+    """Add records at the end of a shard, in the caller's transaction; `common` fields stand in each.
 
     Raises ValueError when a record has a field outside `FIELDS`.
     """
@@ -122,7 +125,7 @@ def append(tx: Transaction, at: datetime, shard: int, records: Sequence[Record])
     tree, last, before = Frontier(head["size"], head["frontier"]), head["hash"], head["size"]
     rows, stamp = [], timestamp(at)
     for record in records:
-        data = _complete(record, stamp, shard, tree.size)
+        data = _complete({**record, **common} if common else record, stamp, shard, tree.size)
         last = chain_hash(last, data)
         rows.append(
             {

@@ -44,6 +44,7 @@ from gateway.store.base import (
 )
 from gateway.store.browsing_types import Consulted, Listed, PageFilter
 from gateway.store.checkpoint import SignedNote
+from gateway.store.clockbook import ClockOutbox
 from gateway.store.core import Core, Work
 from gateway.store.dmp_acts import DmpAccess, DmpChange
 from gateway.store.facts import EpisodeFacts, LateObligation, NewFacts
@@ -58,7 +59,7 @@ from gateway.store.states import GATEWAY, Event, Receipt, Transport
 RESTORED = "ENG-RESTORED"
 
 
-class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox):
+class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox, ClockOutbox):
     """Implements `gateway.store.base.Store`, where every method is described."""
 
     def __init__(self, core: Core, locks: Path | None, shards: int = 1) -> None:
@@ -114,9 +115,11 @@ class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox):
         """See Store."""
         return claiming.record(self.core, ended)
 
-    def recover(self, *, account: str | None = None, owner_gone: bool = False, settle: float = 0.0) -> list[str]:
+    def recover(
+        self, *, account: str | None = None, owner_gone: bool = False, settle: float = 0.0, went_back: bool = False
+    ) -> list[str]:
         """See Store."""
-        return claiming.recover(self.core, account, owner_gone, settle)
+        return claiming.recover(self.core, account, owner_gone, settle, went_back)
 
     def act(
         self,

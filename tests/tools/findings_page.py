@@ -72,6 +72,8 @@ FAMILIES = {
     "LEA": "Lease of a worker",
     "LCK": "Lock between gateways",
     "CFG": "Configuration",
+    "CLK": "Clock of this machine",
+    "SNT": "Time servers",
     "WEB": "Web pages and HTTP API",
     "RES": "Shipped data files",
     "MAP": "Mapping tables",

@@ -14,6 +14,7 @@ from gateway.channels.annuaire.rate import RateLimit, limit_for
 from gateway.channels.annuaire.words import fold, fold_town
 from gateway.clock import Clock
 from gateway.settings import AnnuaireApiSettings
+from gateway.skew import Skew
 
 MAX_PAGES = 20
 """Pages followed for one question: a thousand professionals, more than anybody reads."""
@@ -31,6 +32,7 @@ class AnnuaireApi:
         *,
         sleep: Callable[[float], None] = time.sleep,
         limit: RateLimit | None = None,
+        skew: Skew | None = None,
     ) -> None:
         """Raises AnnuaireError ANN-101 (key), ConfigError TLS-001."""
         key = web.read_key(settings.key_file)
@@ -40,7 +42,7 @@ class AnnuaireApi:
         limit = limit or limit_for(shared, settings.per_second)
         headers = {"ESANTE-API-KEY": key}
         context = web.trust(settings.ca_file)
-        self._site = web.Site(context, settings.timeout, headers, sleep=sleep, slot=limit.call)
+        self._site = web.Site(context, settings.timeout, headers, sleep=sleep, slot=limit.call, skew=skew)
 
     def close(self) -> None:
         """Close the connections."""

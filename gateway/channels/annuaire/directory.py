@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.findings import Finding, Severity, warning
 from gateway.rules.trust_space import TrustList
 from gateway.settings import AnnuaireSettings
+from gateway.skew import Skew
 
 OLD_DAYS = 7
 """A list older than that is used, with a warning: the ANS makes one every day."""
@@ -52,8 +53,10 @@ class Directory:
         clock: Clock,
         *,
         sleep: Callable[[float], None] = time.sleep,
+        skew: Skew | None = None,
     ) -> None:
         self._settings = settings
+        self._skew = skew
         self._trust = trust
         self._clock = clock
         self._sleep = sleep
@@ -62,7 +65,9 @@ class Directory:
 
     @cached_property
     def _api(self) -> AnnuaireApi | None:
-        return AnnuaireApi(self._settings.api, self._clock, sleep=self._sleep) if self._settings.api else None
+        if self._settings.api is None:
+            return None
+        return AnnuaireApi(self._settings.api, self._clock, sleep=self._sleep, skew=self._skew)
 
     def close(self) -> None:
         """Close the connections to the API."""

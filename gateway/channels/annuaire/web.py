@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from gateway.channels import tls
 from gateway.channels.annuaire.model import AnnuaireError, AnnuaireUnavailableError
 from gateway.channels.scrub import scrub
 from gateway.settings import TlsSettings
+from gateway.skew import Skew
 
 if TYPE_CHECKING:
     import httpx2
@@ -61,11 +63,13 @@ class Site:
         *,
         sleep: Callable[[float], None],
         slot: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+        skew: Skew | None = None,
     ) -> None:
         import httpx2
 
         self._sleep = sleep
         self._slot = slot
+        self._skew = skew
         self._client = httpx2.Client(
             verify=context,
             timeout=httpx2.Timeout(timeout),
@@ -118,8 +122,10 @@ class Site:
         try:
             with (
                 self._slot(),
+                self._timed(url) as dated,
                 self._client.stream("GET", url, params=params, headers={"Accept": accept}) as response,
             ):
+                dated(response.headers.get("date"))
                 if response.status_code != 200:
                     raise refusal(response.status_code, _bounded(response, MAX_ANSWER), response.headers)
                 yield response
@@ -127,6 +133,16 @@ class Site:
             raise _unreadable() from fault
         except httpx2.HTTPError as fault:
             raise _network(fault) from fault
+
+    @contextlib.contextmanager
+    def _timed(self, url: str) -> Iterator[Callable[[str | None], None]]:
+        """What takes the Date header of the answer to a request that leaves now."""
+        skew, host = self._skew, urlsplit(url).hostname or ""
+        if skew is None:
+            yield lambda _: None
+            return
+        started = skew.started()
+        yield lambda date: skew.dated(host, date, started)
 
 
 def _bounded(response: httpx2.Response, limit: int) -> bytes:

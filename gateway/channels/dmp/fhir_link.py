@@ -94,6 +94,8 @@ class FhirLink:
             try:
                 answer = await self._try(http, asked, fed=fed)
                 reply = f"HTTP {answer.status}" if isinstance(answer, HttpAnswer) else answer.reason
+                if isinstance(answer, HttpAnswer):
+                    self._tracer.dated(answer.date, started, self.host)
             finally:
                 steps.note(words, reply, started)
         return answer

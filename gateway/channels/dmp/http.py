@@ -26,7 +26,7 @@ _KEEP_ALIVE = 15.0  # seconds; shorter than servers do, so that a request rarely
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """Status, media type and body (bounded) of an answer; `retry_after` in seconds.
+    """Status, media type and body (bounded) of an answer; `retry_after` in seconds, `date` as the server wrote it.
 
     `parts`: what came beside the root of a multipart answer, by Content-ID, when that was asked for; `content_type` and
     `data` are then those of the root.
@@ -37,6 +37,7 @@ class HttpAnswer:
     data: bytes
     retry_after: float | None
     parts: Mapping[str, bytes] = field(default_factory=dict)
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +150,19 @@ class HttpClient:
 
 async def _read(response: httpx2.Response, large: int | None, most: int) -> HttpAnswer:
     kind = response.headers.get("content-type", "")
-    after = _retry_after(response.headers.get("retry-after"))
+    after, date = _retry_after(response.headers.get("retry-after")), response.headers.get("date")
     if large is not None and kind.lower().lstrip().startswith("multipart/"):
         reader = MultipartReader(kind, largest=large)
         async for chunk in response.aiter_bytes():
             reader.feed(chunk)
         root, attached = reader.close()
-        return HttpAnswer(response.status_code, root.content_type, bytes(root.data), after, attached)
+        return HttpAnswer(response.status_code, root.content_type, bytes(root.data), after, attached, date)
     data = bytearray()
     async for chunk in response.aiter_bytes():
         data += chunk
         if len(data) > most:
             break
-    return HttpAnswer(response.status_code, kind, bytes(data), after)
+    return HttpAnswer(response.status_code, kind, bytes(data), after, date=date)
 
 
 def _tls(response: httpx2.Response) -> str:

@@ -135,6 +135,8 @@ class DmpLink:
             try:
                 answer = await self._post(ready, envelope, body, fed=fed, large=large)
                 reply = f"HTTP {answer.status}" if isinstance(answer, HttpAnswer) else answer.reason
+                if isinstance(answer, HttpAnswer):
+                    self.tracer.dated(answer.date, started, self.host)
             finally:
                 steps.note(f"POST {envelope.to.rpartition('/')[2]}", reply, started)
         return answer

@@ -109,14 +109,15 @@ class InsiClient:
         with self._tracer.action("ask") as steps:
             started, reply = steps.started(), "LOST"
             try:
-                status, data = self._exchange(self._open(), body)
+                status, data = self._exchange(self._open(), body, started)
                 reply = f"HTTP {status}"
             finally:
                 steps.note("POST insi", reply, started)
         return status, data
 
-    def _exchange(self, client: httpx2.Client, body: bytes) -> tuple[int, bytes]:
+    def _exchange(self, client: httpx2.Client, body: bytes, started: float) -> tuple[int, bytes]:
         with client.stream("POST", self._settings.url, content=body, headers={"Content-Type": CONTENT_TYPE}) as answer:
+            self._tracer.dated(answer.headers.get("date"), started)
             data = bytearray()
             for chunk in answer.iter_bytes():
                 data += chunk

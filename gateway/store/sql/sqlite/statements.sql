@@ -319,6 +319,19 @@ SELECT * FROM pause ORDER BY account, channel
 -- name: pause_covering
 SELECT 1 AS found FROM pause WHERE account IN (:account, '*') AND channel IN (:channel, '*') LIMIT 1
 
+-- name: clock_put
+INSERT INTO clock_reading (boot, source, low_ms, high_ms, at_ms, samples, noted)
+VALUES (:boot, :source, :low_ms, :high_ms, :at_ms, :samples, :now)
+ON CONFLICT (boot, source) DO UPDATE SET
+  low_ms = excluded.low_ms, high_ms = excluded.high_ms, at_ms = excluded.at_ms, samples = excluded.samples,
+  noted = excluded.noted
+
+-- name: clock_readings
+SELECT * FROM clock_reading WHERE boot = :boot ORDER BY source
+
+-- name: clock_drop
+DELETE FROM clock_reading WHERE boot <> :boot AND noted < :before
+
 -- name: journal_head
 SELECT size, hash, frontier FROM journal_head WHERE shard = :shard
 
