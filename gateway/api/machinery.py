@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.channels.recording import Recorder
     from gateway.channels.tokens import TokenSource
     from gateway.engine.background import Background
+    from gateway.engine.alerts import Alerts
     from gateway.engine.events import DeliveryEvent, Subscriber
     from gateway.engine.mailwatch import MailRoom
     from gateway.engine.traces import TraceLog
@@ -56,7 +57,7 @@ class Machinery:
         self.recorder: Recorder | None = None
 
     def close(self) -> None:
-        """Sign a last checkpoint of the journal and let go of the store."""
+        """Sign a last checkpoint of the journal and let go of the store; what alerts still have to say is said."""
         if "store" in self.__dict__:
             self._keep_measurements()
             self.store.close()
@@ -68,6 +69,8 @@ class Machinery:
             self.world.kits.close()
             del self.__dict__["world"]
 
+        for alerts in self.__dict__.pop("_alerts", ()):
+            alerts.close()
     def _keep_measurements(self) -> None:
         """What this process learnt of the clock serves the next one of this machine."""
         boot, found = platform.boot_id(), self.skew.own()
@@ -248,7 +251,7 @@ class Machinery:
         self._tell(DeliveryEvent(self.clock.now(), event, "", ""))
 
     @cached_property
-    def _alerts(self) -> tuple[Subscriber, ...]:
+    def _alerts(self) -> tuple[Alerts, ...]:
         from gateway.engine.alerts import Alerts
 
         return () if self.settings.alerts is None else (Alerts(self.settings.alerts),)

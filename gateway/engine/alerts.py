@@ -11,6 +11,7 @@ import logging
 import queue
 import subprocess
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,16 @@ class Alerts:
 
     def __init__(self, settings: AlertSettings) -> None:
         self._settings = settings
-        self._queue: queue.Queue[DeliveryEvent] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[DeliveryEvent | None] = queue.Queue(_WAITING)
         self._last: dict[tuple[str, str, str], str] = {}
-        threading.Thread(target=self._work, name="alerts", daemon=True).start()
+        self._teller = threading.Thread(target=self._work, name="alerts", daemon=True)
+        self._teller.start()
+
+    def close(self) -> None:
+        """Let what still waits be told, for as long as the program may take once; then stop."""
+        with suppress(queue.Full):
+            self._queue.put_nowait(None)
+        self._teller.join(self._settings.timeout)
 
     def __call__(self, event: DeliveryEvent) -> None:
         """Queue the event when it is a change that matters."""
@@ -59,8 +67,8 @@ class Alerts:
         return True
 
     def _work(self) -> None:
-        while True:
-            self._run(self._queue.get())
+        while (event := self._queue.get()) is not None:
+            self._run(event)
 
     def _run(self, event: DeliveryEvent) -> None:
         fields = {key: value for key, value in asdict(event).items() if value not in {None, "", 0}}

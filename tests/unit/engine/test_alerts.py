@@ -65,3 +65,16 @@ def test_every_event_that_is_told_of_is_one_that_something_tells() -> None:
     others = [path for path in folder.rglob("*.py") if path.name not in {"alerts.py", "events.py"}]
     code = "".join(path.read_text(encoding="utf-8") for path in others)
     assert {event for event in EVENTS if f'"{event}"' not in code} == set()
+
+
+def test_what_waits_at_the_end_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "told"
+    alerts = Alerts(AlertSettings(command=(sys.executable, "-c", KEEP, str(file)), timeout=10))
+    for number in range(3):
+        alerts(replace(DOUBT, delivery=f"d{number}"))
+    alerts.close()
+    assert [one["delivery"] for one in (json.loads(line) for line in file.read_text().splitlines())] == [
+        "d0",
+        "d1",
+        "d2",
+    ]
