@@ -291,7 +291,8 @@ class Machinery:
             loop.call_soon_threadsafe(worker.hurry)
 
     def _tell(self, event: DeliveryEvent) -> None:
-        for subscriber in (*self._subscribers, *self._alerts):
+        subscribers: tuple[Subscriber, ...] = (*self._subscribers, *self._alerts)
+        for subscriber in subscribers:
             subscriber(event)
 
     def _channel(self, account_id: str, channel: str) -> Channel:

@@ -73,8 +73,4 @@ def test_what_waits_at_the_end_is_told(tmp_path: Path) -> None:
     for number in range(3):
         alerts(replace(DOUBT, delivery=f"d{number}"))
     alerts.close()
-    assert [one["delivery"] for one in (json.loads(line) for line in file.read_text().splitlines())] == [
-        "d0",
-        "d1",
-        "d2",
-    ]
+    assert [one["delivery"] for one in told(file, 3)] == ["d0", "d1", "d2"]
