@@ -360,14 +360,18 @@ class Gateway(Auditing):
         worker = self._worker()
         self._running = (asyncio.get_running_loop(), worker)
         upkeep = asyncio.create_task(self._upkeep().run())
+        upkeep.add_done_callback(lambda _: stop.set())
         times = asyncio.create_task(self.clocks.ask_time_servers())
         try:
-            await worker.run(stop)
+            with self.hearing():
+                await worker.run(stop)
         finally:
             self._running = None
             upkeep.cancel()
             times.cancel()
             await worker.aclose()
+        if upkeep.done() and not upkeep.cancelled():
+            upkeep.result()  # it ends by itself only when a newer release has the store: raises STO-004
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every DeliveryEvent of the workers that this gateway runs."""

@@ -60,3 +60,4 @@ async def _run(gateway: Gateway, app: Any, *, deliver: bool) -> None:
         platform.notify_service("READY=1")
 
     await serving.run(gateway, app, stop, deliver=deliver, started=started)
+    platform.notify_service("STOPPING=1")

@@ -10,13 +10,14 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_delay, wait_exponential
 
 from gateway.channels.outcome import Outcome, Verdict
 from gateway.engine import retry
 from gateway.errors import ConfigError, LeaseLostError, StoreError
 from gateway.package.types import Package, Part, context_from_json
 from gateway.store.base import Claim, Result
+from gateway.store.database import NEWER
 from gateway.store.outbox import RESTORED
 from gateway.store.settling import COPIED
 
@@ -174,10 +175,10 @@ class Flight:
 
     async def _record(self, result: Result) -> bool:
         """Insist for the length of a lease (a full disk, a busy database), then leave it to recovery: the delivery
-        stays `transmitting` and becomes `in_doubt`, never forgotten.
+        stays `transmitting` and becomes `in_doubt`, never forgotten. A newer release's store is left to it at once.
         """
         attempts = AsyncRetrying(
-            retry=retry_if_exception_type(StoreError),
+            retry=retry_if_exception(_may_pass),
             stop=stop_after_delay(self._crew.settings.lease),
             wait=wait_exponential(multiplier=0.05, max=5),
         )
@@ -185,9 +186,13 @@ class Flight:
             async for attempt in attempts:
                 with attempt:
                     return await self._crew.desk.end(self.claim, result)
-        except RetryError:
+        except (RetryError, StoreError):
             _LOG.error("result_not_recorded", extra={"delivery": self.claim.delivery_id, "reason": result.reason})
         return False
+
+
+def _may_pass(fault: BaseException) -> bool:
+    return isinstance(fault, StoreError) and fault.code != NEWER
 
 
 async def _undecided() -> Outcome:

@@ -14,6 +14,7 @@ from gateway.channels.timestamp import stamp
 from gateway.errors import ConfigError, GatewayError, StoreError
 from gateway.store import anchors
 from gateway.store.anchors import AnchorError
+from gateway.store.database import NEWER
 
 if TYPE_CHECKING:
     from gateway.clock import Clock
@@ -48,8 +49,12 @@ class Upkeep:
             await asyncio.sleep(TICK)
 
     def tick(self) -> None:
-        """Do what is due. A failure is logged and tried again later; it never hurts a delivery."""
+        """Do what is due. A failure is logged and tried again later; it never hurts a delivery.
+
+        Raises StoreError (STO-004) once a newer release has migrated the store: this one has to stop.
+        """
         now = self._clock.elapsed()
+        self._same_release()
         if now - self._signed_at >= self._settings.every_minutes * 60:
             self._signed_at = now
             try:
@@ -60,6 +65,14 @@ class Upkeep:
             self._anchor_at = now + self._anchor(self._settings.timestamp)
         for chore in self._chores:
             chore()
+
+    def _same_release(self) -> None:
+        """Raise StoreError (STO-004) once a newer release has the store."""
+        try:
+            self._store.now()
+        except StoreError as fault:
+            if fault.code == NEWER:
+                raise
 
     def _anchor(self, settings: TimestampSettings) -> float:
         """Seconds until the next anchor."""

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import platform, wording
 from gateway.api import Gateway
-from gateway.errors import ConfigError, GatewayError, NotFoundError
+from gateway.errors import ConfigError, GatewayError, NotFoundError, StoreError
 from gateway.sidecar.boxes import Boxes, stopped
 from gateway.sidecar.folder import Folder
 from gateway.sidecar.health import serving
 from gateway.sidecar.intake import Intake
+from gateway.sidecar.leavings import sweep
 from gateway.sidecar.overdue import Overdue
 from gateway.sidecar.status import AFTER, needs_person, page, pending, status_file, tasks, to_hand, to_print
+from gateway.store.database import NEWER
 from gateway.views import DeliveryView, DocumentView
 
 if TYPE_CHECKING:
@@ -81,8 +83,12 @@ class Desk:
 
     def _refresh_one(self, gateway: Gateway, name: str, known: dict[str, Any]) -> None:
         try:
-            view = gateway.status(known["document_id"])
+            view, row = gateway.status(known["document_id"]), gateway.store.document(known["document_id"])
         except NotFoundError:
+            self.views.pop(name, None)
+            return
+        if row.erased_at is not None:  # a file's name may be the patient's: it goes with the content
+            sweep(self.folder, row)
             self.views.pop(name, None)
             return
         if self.views.get(name) != view:
@@ -137,9 +143,12 @@ class Sidecar:
                 locks.enter_context(platform.exclusive_lock(desk.folder.root / ".lock"))
             await asyncio.to_thread(self.gateway.warm)
             platform.notify_service("READY=1")
-            async with serving(self.gateway), asyncio.TaskGroup() as group:
-                group.create_task(self.gateway.arun(stop))
-                group.create_task(self._watch(stop))
+            try:
+                async with serving(self.gateway), asyncio.TaskGroup() as group:
+                    group.create_task(self.gateway.arun(stop))
+                    group.create_task(self._watch(stop))
+            except ExceptionGroup as faults:
+                raise faults.exceptions[0] from None  # one fault ends both tasks
             platform.notify_service("STOPPING=1")
             await asyncio.to_thread(self.refresh)
 
@@ -154,6 +163,11 @@ class Sidecar:
             except OSError as fault:
                 # A full disk or a folder that went away: the files stay where they are until it is back.
                 log.warning("folder_unavailable", extra={"error": type(fault).__name__})
+            except StoreError as fault:
+                if fault.code == NEWER:  # a newer release has the store: what is in flight ends, then the program does
+                    stop.set()
+                    return
+                log.warning("store_unavailable", extra={"code": fault.code})
             platform.notify_service("WATCHDOG=1")
             await self._rest(stop, changed)
 

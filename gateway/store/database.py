@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
+from gateway.errors import StoreError
 from gateway.store.homes import Home, Verdict
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -97,6 +98,19 @@ def statements(engine: str) -> dict[str, str]:
     text = (files(__package__) / "sql" / engine / "statements.sql").read_text(encoding="utf-8")
     parts = _NAME.split(text)[1:]
     return {name: body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+NEWER = "STO-004"
+"""Code of the error that a newer release has changed the schema: this one must stop."""
+
+
+def refuse_newer(present: int, latest: int) -> None:
+    """Raise StoreError (STO-004) where the schema is of a newer release than this one, which knows up to `latest`.
+
+    Asked at the beginning of each transaction: a process that was left running writes nothing into a migrated schema.
+    """
+    if present > latest:
+        raise StoreError(NEWER, "La base vient d'une version plus récente.", "Mettez la passerelle à jour.")
 
 
 @cache

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.errors import StoreError
 from gateway.store import pg_home
 from gateway.store.core import from_ms
-from gateway.store.database import Row, Transaction, migrations, statements
+from gateway.store.database import Row, Transaction, migrations, refuse_newer, statements
 from gateway.store.homes import Home, Verdict
 from gateway.store.pg_errors import translated
 from gateway.store.pg_session import OLDEST, Dsn, connect, named
@@ -36,7 +36,10 @@ KEPT = 4
 """Idle connections that a process keeps."""
 PATIENCE = 10.0
 """Seconds that a transaction waits for a server which was there before: a restart or a failover takes as long."""
-_NOW = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms"
+_NOW = """
+SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms,
+       (SELECT max(number) FROM schema_version) AS schema
+"""
 _HEADS = "SELECT shard, size, hash, frontier FROM journal_head {where} ORDER BY shard FOR UPDATE"
 _OWNED = "SELECT pg_has_role(relowner, 'USAGE') AS owned FROM pg_class WHERE oid = to_regclass('document')"
 
@@ -59,6 +62,7 @@ class PostgresDatabase:
         self._idle: list[Connection] = []
         self._closed = False
         texts = statements(ENGINE)
+        self._latest = migrations(ENGINE)[-1][0]
         self._statements = {name: named(text) for name, text in texts.items()}
         self._bulk = frozenset(name for name, text in texts.items() if "unnest(" in text)
         with translated(self.dsn.place):
@@ -127,6 +131,7 @@ class PostgresDatabase:
             connection, results = self._begin(begin)
         try:
             with translated(self.dsn.place):
+                refuse_newer(results[-1][0]["schema"], self._latest)
                 tx = _Transaction(connection, self._statements, self._bulk, results, self._server_clock)
                 yield tx
                 tx.flush()
@@ -294,8 +299,7 @@ def _migrate(connection: Connection) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
         present = _version(connection)  # another process may have migrated while this one waited
-        if present > latest:
-            raise StoreError("STO-004", "La base vient d'une version plus récente.", "Mettez la passerelle à jour.")
+        refuse_newer(present, latest)
         if not present and connection.execute("SELECT to_regclass('document') AS found").fetchone()["found"]:  # type: ignore[index]
             raise StoreError("STO-003", "Ce schéma contient déjà d'autres tables que celles de la passerelle.")
         connection.execute("CREATE TABLE IF NOT EXISTS schema_version (number INTEGER PRIMARY KEY)")

@@ -17,7 +17,7 @@ from typing import Any
 
 from gateway import platform
 from gateway.errors import StoreError
-from gateway.store.database import Row, Transaction, migrations, statements
+from gateway.store.database import Row, Transaction, migrations, refuse_newer, statements
 from gateway.store.homes import Home, Verdict
 
 ENGINE = "sqlite"
@@ -44,6 +44,7 @@ class SqliteDatabase:
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._statements = statements(ENGINE)
+        self._latest = migrations(ENGINE)[-1][0]
         _refuse_unsafe(path)
         with _translated(path):
             _create_private(path)
@@ -98,6 +99,7 @@ class SqliteDatabase:
         with self._lock, _translated(self.path):
             self._connection.execute(begin)
             try:
+                refuse_newer(self._version(), self._latest)
                 yield _Transaction(self._connection, self._statements)
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -133,8 +135,7 @@ class SqliteDatabase:
         connection.execute("BEGIN EXCLUSIVE")
         try:
             present = self._version()  # another process may have migrated while this one waited
-            if present > latest:
-                raise StoreError("STO-004", "La base vient d'une version plus récente.", "Mettez la passerelle à jour.")
+            refuse_newer(present, latest)
             for number, script in scripts:
                 if number > present:
                     _execute_script(connection, script)
