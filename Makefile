@@ -55,8 +55,9 @@ test: $(DEV) node-tools ## Run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 .PHONY: crash
-crash: $(DEV) ## Kill the gateway at length, real mail servers included (minutes; prints its figures)
+crash: $(DEV) ## Kill the gateway at length: real mail servers, then the campaign on both stores (about an hour; prints its figures)
 	@KINE_REAL_KILLS=$(or $(KILLS),40) $(BIN)/python -m pytest -m crash -p no:randomly -s $(ARGS)
+	@$(BIN)/python -m tests.crash.campaign $(CAMPAIGN)
 
 .PHONY: check
 check: $(DEV) ## Format, lint, types, import floors, architecture tests
