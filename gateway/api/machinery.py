@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.skew import Skew
     from gateway.store.base import Store
 
+    from gateway.store.pg_hints import Hints
 
 class Machinery:
     """The parts behind every face of a gateway. Faces use it; it offers nothing to users."""
@@ -71,6 +72,9 @@ class Machinery:
 
         for alerts in self.__dict__.pop("_alerts", ()):
             alerts.close()
+        if (hints := self.__dict__.pop("hints", None)) is not None:
+            hints.close()
+
     def _keep_measurements(self) -> None:
         """What this process learnt of the clock serves the next one of this machine."""
         boot, found = platform.boot_id(), self.skew.own()
@@ -279,12 +283,28 @@ class Machinery:
         return self._running is not None
 
     def wake(self) -> None:
-        """Tell a running worker of this process that something is due now. Safe from any thread."""
+        """Tell whoever delivers, here and on other machines, that something is due now. Safe from any thread."""
+        self._wake_mine()
+        if self.hints is not None:
+            self.hints.send()
+
+    def _wake_mine(self) -> None:
         if self._running is not None:
             loop, worker = self._running
             loop.call_soon_threadsafe(worker.wake)
 
     def hurry(self) -> None:
+    @cached_property
+    def hints(self) -> Hints | None:
+        """What the processes of a store on PostgreSQL tell each other; None on SQLite."""
+        from gateway.store import pg_hints
+
+        return None if self._settings is None else pg_hints.of(self._settings)
+
+    def hearing(self) -> AbstractContextManager[None]:
+        """Wake the worker of this process when another process tells that something is due."""
+        return nullcontext() if self.hints is None else self.hints.listening(self._wake_mine)
+
         """Tell a running worker of this process, once it is to stop, not to wait any longer. Safe from any thread."""
         if self._running is not None:
             loop, worker = self._running
