@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from gateway.pipeline import Prepared, World
     from gateway.skew import Skew
     from gateway.store.base import Store
-
     from gateway.store.pg_hints import Hints
+
 
 class Machinery:
     """The parts behind every face of a gateway. Faces use it; it offers nothing to users."""
@@ -74,7 +74,6 @@ class Machinery:
             alerts.close()
         if (hints := self.__dict__.pop("hints", None)) is not None:
             hints.close()
-
     def _keep_measurements(self) -> None:
         """What this process learnt of the clock serves the next one of this machine."""
         boot, found = platform.boot_id(), self.skew.own()
@@ -282,6 +281,17 @@ class Machinery:
         """Whether a worker runs in this process."""
         return self._running is not None
 
+    @cached_property
+    def hints(self) -> Hints | None:
+        """What the processes of a store on PostgreSQL tell each other; None on SQLite."""
+        from gateway.store import pg_hints
+
+        return None if self._settings is None else pg_hints.of(self._settings)
+
+    def hearing(self) -> AbstractContextManager[None]:
+        """Wake the worker of this process when another process tells that something is due."""
+        return nullcontext() if self.hints is None else self.hints.listening(self._wake_mine)
+
     def wake(self) -> None:
         """Tell whoever delivers, here and on other machines, that something is due now. Safe from any thread."""
         self._wake_mine()
@@ -294,17 +304,6 @@ class Machinery:
             loop.call_soon_threadsafe(worker.wake)
 
     def hurry(self) -> None:
-    @cached_property
-    def hints(self) -> Hints | None:
-        """What the processes of a store on PostgreSQL tell each other; None on SQLite."""
-        from gateway.store import pg_hints
-
-        return None if self._settings is None else pg_hints.of(self._settings)
-
-    def hearing(self) -> AbstractContextManager[None]:
-        """Wake the worker of this process when another process tells that something is due."""
-        return nullcontext() if self.hints is None else self.hints.listening(self._wake_mine)
-
         """Tell a running worker of this process, once it is to stop, not to wait any longer. Safe from any thread."""
         if self._running is not None:
             loop, worker = self._running
