@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from gateway.api.homes import Homes
     from gateway.api.keys import Keys
     from gateway.api.oppositions import Oppositions
+    from gateway.api.patients import Patients
     from gateway.api.retention import Retention
     from gateway.channels.outcome import Channel
     from gateway.channels.recording import Recorder
     from gateway.channels.tokens import TokenSource
-    from gateway.engine.background import Background
     from gateway.engine.alerts import Alerts
+    from gateway.engine.background import Background
     from gateway.engine.events import DeliveryEvent, Subscriber
     from gateway.engine.mailwatch import MailRoom
     from gateway.engine.traces import TraceLog
@@ -69,11 +70,11 @@ class Machinery:
         if "world" in self.__dict__ and self.world.kits is not None:
             self.world.kits.close()
             del self.__dict__["world"]
-
         for alerts in self.__dict__.pop("_alerts", ()):
             alerts.close()
         if (hints := self.__dict__.pop("hints", None)) is not None:
             hints.close()
+
     def _keep_measurements(self) -> None:
         """What this process learnt of the clock serves the next one of this machine."""
         boot, found = platform.boot_id(), self.skew.own()
@@ -154,6 +155,13 @@ class Machinery:
         from gateway.api.keys import Keys
 
         return Keys(self)
+
+    @cached_property
+    def patients(self) -> Patients:
+        """What is held about a patient, a copy of it for him, and its erasure."""
+        from gateway.api.patients import Patients
+
+        return Patients(self)
 
     @cached_property
     def token_source(self) -> TokenSource | None:

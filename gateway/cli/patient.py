@@ -1,4 +1,4 @@
-"""`patient`: destinations that a patient objects to, recorded after the fact."""
+"""`patient`: destinations that a patient objects to, recorded after the fact; his rights in `patient_rights`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli import patient_rights
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator, read_input
 from gateway.cli.output import print_json, print_table, say
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from gateway.records.level1 import AnySubmission
     from gateway.views import DeliveryView
 
-app = typer.Typer(help="Oppositions d'un patient à un destinataire ou à un canal.", no_args_is_help=True)
+app = typer.Typer(help="Oppositions d'un patient, copie de ses données, effacement.", no_args_is_help=True)
+patient_rights.register(app)
 OfOption = Annotated[str | None, typer.Option("--of", help="Un document de ce patient (son identifiant).")]
 FileOption = Annotated[Path | None, typer.Option("--file", help="Document JSON dont prendre le patient (- : entrée).")]
 ToOption = Annotated[

@@ -31,12 +31,15 @@ def content_hash(submission: AnySubmission) -> str:
 
 def guard(submission: AnySubmission, hold: str | None = None) -> Guard:
     """What the store compares to find a PDF of the wrong patient: birth traits, and the PDF's hash at level 1."""
-    patient = submission.patient
+    pdf = sha256(submission.pdf).hexdigest() if isinstance(submission, Level1) else None
+    return Guard(birth_traits(submission.patient), pdf, hold)
+
+
+def birth_traits(patient: Patient) -> str:
+    """The birth traits of a patient in one text, whoever wrote them: what the store keeps a keyed hash of."""
     given = patient.first_birth_given or next(iter(patient.birth_given), "")
     traits = (patient.birth_family, given, patient.birth_date, patient.sex)
-    text = "|".join(_plain(str(trait or "")) for trait in traits)
-    pdf = sha256(submission.pdf).hexdigest() if isinstance(submission, Level1) else None
-    return Guard(text, pdf, hold)
+    return "|".join(_plain(str(trait or "")) for trait in traits)
 
 
 def suspicion(store: Store, submission: AnySubmission) -> list[Finding]:

@@ -88,7 +88,7 @@ def _days(practice: Practice, told: Path) -> None:
     practice.box.faults.set("mssante", "drop_after_data", count=1)
     practice.box.faults.set("dmp", "server_error", count=1)
     served: list[Health] = []
-    practice.run(until=lambda sidecar, gateway: _scraped(served, gateway, told) and sidecar.idle, seconds=120)
+    practice.run(until=lambda sidecar, gateway: _scraped(served, gateway, told) and sidecar.idle, seconds=400)
     practice.box.faults.set("mssante", "reject", count=2)
     practice.box.faults.set("dmp", "reject", count=1)
     with Gateway.open(practice.config) as gateway:
@@ -97,7 +97,7 @@ def _days(practice: Practice, told: Path) -> None:
         _receipts(practice, gateway)
         _people(gateway)
         _look(gateway, told)
-    practice.run(seconds=120)
+    practice.run(seconds=400)
     _commands(practice, told)
     practice.drop(case(NAMED_CASE), LEFT, case(NAMED_CASE)["account"])  # nobody takes it any more
 

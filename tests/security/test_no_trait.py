@@ -24,7 +24,7 @@ from tests.integration.practice import CASES, ROOT, open_practice
 from tests.security import life
 from tests.security.needles import Needle, Needles, of_cases
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 ALLOWED = {
     "practice/outbox/*/new/*": "DESIGN §4 Folder: a file until it is taken over",

@@ -56,6 +56,7 @@ FAMILIES = {
     "DLV": "Operations on a delivery",
     "DOC": "Operations on a document",
     "OPP": "Oppositions of a patient",
+    "RGT": "Rights of a patient: copy and erasure",
     "OBL": "What is due for each episode",
     "LNK": "Sending a document another way",
     "WDR": "Withdrawing a document",
