@@ -48,6 +48,7 @@ TOOLS: dict[str, Callable[[], bool]] = {
     "dovecot": _root_and("dovecot"),
     "xmlsec1": _command("xmlsec1"),
     "openssl": _command("openssl"),
+    "systemd-analyze": _command("systemd-analyze"),
     "java": _command("java"),
     "javac": _command("javac"),
     "node": _command("node"),

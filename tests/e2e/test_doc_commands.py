@@ -35,6 +35,7 @@ REFUSED = {
     "evidence --test TD3.3a": "this practice is in indirect mode, and that test in direct mode",
     "ins prove": "no account of that name",
     "ins resume": "no patient is stopped",
+    "store adopt": "the store of this practice is no copy",
     "session ready cabinet-essai": "no account of that name",
     "annuaire import Extraction": "the file is not there",
     "queue": "the delivery is not in the state that the order is for",

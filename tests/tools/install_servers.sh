@@ -18,6 +18,7 @@ want dovecot-imapd dovecot
 [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 want xmlsec1 xmlsec1
+want systemd systemd-analyze
 want openssl openssl
 [ -e /usr/share/xml/opensaml/saml-schema-assertion-2.0.xsd ] || missing="$missing opensaml-schemas"
 want poppler-utils pdftoppm
