@@ -13,6 +13,7 @@ from gateway.store import keyring
 from gateway.store.base import Result
 from gateway.store.outbox import Outbox
 from gateway.store.states import Event, Transport
+from tests.integration.test_migrations import at_schema
 from tests.unit.store import kit
 from tests.unit.store.test_facts import NEW as NEW_FACTS
 
@@ -234,3 +235,33 @@ def test_sending_goes_on_while_keys_change(store: Outbox) -> None:
     store.retire_master_key(old, **WHO)
     store.mark_transmitting(claim)
     assert store.record(claim, Result(Event.TAKEN, Transport.SENT, "accepted", "MSS-250"))
+
+
+@pytest.mark.engine("sqlite")  # both engines' scripts say the same
+def test_a_store_from_before_keeps_its_names_and_its_words(tmp_path: Path, clock: FrozenClock) -> None:
+    """Schema 12: one key, facts that do not say under which, words bound to their delivery alone."""
+    store = kit.open_store(tmp_path, clock)
+    before, name = filled(store), store.core.vault.pseudonym("cabinet", "p")
+    [(delivery, sealed)] = kit.sql(store, "SELECT delivery_id, sealed FROM note")
+    document = store.delivery(delivery).row.document_id
+    with store.core.db.read() as tx:
+        row = tx.one("document_get", id=document)
+    assert row is not None
+    key = store.core.document_key(row)
+    assert key is not None
+    words = key.seal("à relire".encode(), "note", delivery, "sealed")
+    kit.sql(store, "UPDATE note SET sealed = ?, name = NULL WHERE sealed = ?", (words, sealed))
+    store.close()
+
+    database = tmp_path / "store" / "gateway.db"
+    at_schema(database, tmp_path / "old.db", 12)
+    (tmp_path / "old.db").replace(database)
+    again = kit.open_store(tmp_path, clock, "later")
+    assert read_all(again) == before
+    old = again.core.vault.store_id
+    assert [(key.id, key.made_at, key.documents, key.facts) for key in again.master_keys()] == [(old, None, 5, 5)]
+    rotate(again)
+    again.retire_master_key(old, **WHO)
+    assert read_all(again) == before
+    assert again.core.vault.pseudonym("cabinet", "p") == name
+    again.close()
