@@ -30,13 +30,16 @@ class Grown:
     middle: str
 
 
-def grow(store: Outbox, deliveries: int) -> Grown:
-    """Fill a new store: about ten journal records for each delivery."""
+def grow(store: Outbox, deliveries: int, *, start: int = 0, steps: tuple[str, ...] = STEPS, waiting: int = 0) -> Grown:
+    """Fill a store that holds `start` such deliveries: two journal records for each, and one more for each step.
+
+    One in `waiting` (0: none) is to be tried again some day; the others are at an end.
+    """
     documents = deliveries // PER_DOCUMENT
-    for start in range(0, documents, AT_ONCE):
+    for first in range(start // PER_DOCUMENT, documents, AT_ONCE):
         with store.core.write() as work:
-            for number in range(start, min(start + AT_ONCE, documents)):
-                _document(work, number, documents)
+            for number in range(first, min(first + AT_ONCE, documents)):
+                _document(work, number, documents, steps, waiting)
     return Grown(documents * PER_DOCUMENT, store.journal_records(), name(documents // 2, 0))
 
 
@@ -45,21 +48,22 @@ def name(document: int, place: int | None = None) -> str:
     return str(UUID(int=(document << 8) + (0xFF if place is None else place)))
 
 
-def _document(work: Work, number: int, documents: int) -> None:
+def _document(work: Work, number: int, documents: int, steps: tuple[str, ...], waiting: int) -> None:
     identity, at = name(number), to_ms(work.now - timedelta(minutes=5 * (documents - number)))
     patient = f"{number % (documents // 4 or 1):032x}"
     account = ("cabinet", "autre")[number % 2]
     common = {"account": account, "patient": patient, "kind": "assessment", "replaces": None, "mapping_pack": "2026.11"}
     hashes = dict.fromkeys(("wrapped_key", "manifest", "unique_id", "traits_mac", "pdf_mac"))
-    work.tx.run(
+    work.tx.later(
         "document_insert", id=identity, key_mac=number.to_bytes(16), content_sha256=bytes(32), document_type="11490-0",
         document_date="2026-03-01", findings="[]", accepted_at=at, key_id=work.core.vault.key_id, **common, **hashes,
     )  # fmt: skip
     work.note("document_accepted", document=identity, type="11490-0", **common)
     for place in range(PER_DOCUMENT):
         for row in _delivery(number, place, account, at):
-            work.tx.run("delivery_insert", **row)
-        _records(work, number, place)
+            again = {"state": "retry", "due_at": work.ms + 10**9 + number} if waiting and number % waiting == 0 else {}
+            work.tx.later("delivery_insert", **row | again)
+        _records(work, number, place, account, steps)
 
 
 def _state(number: int, place: int) -> tuple[str, str, str | None]:
@@ -80,11 +84,11 @@ def _delivery(number: int, place: int, account: str, at: int) -> Iterator[dict[s
     }  # fmt: skip
 
 
-def _records(work: Work, number: int, place: int) -> None:
+def _records(work: Work, number: int, place: int, account: str, steps: tuple[str, ...]) -> None:
     state, receipt, reason = _state(number, place)
-    about = {"document": name(number), "delivery": name(number, place), "channel": PLACES[place][1]}
+    about = {"of": account, "document": name(number), "delivery": name(number, place), "channel": PLACES[place][1]}
     work.note("accepted", state="prepared", receipt="none", destination=PLACES[place][0], **about)
-    for step in STEPS:
+    for step in steps:
         work.note(step, state="sending", receipt="none", attempt=1, worker="w" * 12, **about)
     text = "250 2.0.0 Ok: queued as 4F5D" if state == "sent" else "550 5.1.1 no such user"
     work.note("taken", state=state, receipt=receipt, reason=reason, text=text, host="mail.example", **about)

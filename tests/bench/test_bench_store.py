@@ -11,7 +11,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,47 +29,15 @@ from gateway.store.database import statements
 from gateway.store.outbox import Outbox
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.states import Event, Receipt, Transport
+from tests.bench.replay import Recorder, Write
 from tests.unit.store import kit
 
 BUDGET = 1.5
 ROUNDS = 250
 VERIFIED = 60_000
-Write = tuple[str, list[dict[str, Any]]]
 SENT = Result(Event.TAKEN, Transport.SENT, "accepted", "MSS-250", text="250 ok", receipt=Receipt.AWAITED)
 
 pytestmark = pytest.mark.bench
-
-
-class Recorder:
-    """Keeps the writes of each transaction that goes by."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-        self.commits: list[list[Write]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    @contextmanager
-    def write(self) -> Iterator[Any]:
-        with self.inner.write() as tx:
-            writes: list[Write] = []
-            yield _Recorded(tx, writes)
-        self.commits.append(writes)
-
-
-class _Recorded:
-    def __init__(self, tx: Any, writes: list[Write]) -> None:
-        self.one, self.all, self._tx, self._writes = tx.one, tx.all, tx, writes
-
-    def run(self, name: str, /, **values: Any) -> int:
-        self._writes.append((name, [values]))
-        return int(self._tx.run(name, **values))
-
-    def many(self, name: str, /, rows: Any) -> None:
-        kept = list(rows)
-        self._writes.append((name, kept))
-        self._tx.many(name, kept)
 
 
 class Pair:

@@ -1,0 +1,1 @@
+-- Schema 17. Nothing to do here: the index that it brings on PostgreSQL is there since schema 7.
