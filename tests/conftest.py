@@ -42,6 +42,11 @@ def _root_and(name: str) -> Callable[[], bool]:
     return lambda: hasattr(os, "geteuid") and os.geteuid() == 0 and _command(name)()
 
 
+def _can_mount() -> bool:
+    command = ["unshare", "-m", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"]
+    return _root_and("unshare")() and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 TOOLS: dict[str, Callable[[], bool]] = {
     "shared": (SHARED / "DESIGN.md").is_file,
     "postfix": _root_and("postfix"),
@@ -57,6 +62,7 @@ TOOLS: dict[str, Callable[[], bool]] = {
     "opensaml-schemas": Path("/usr/share/xml/opensaml/saml-schema-assertion-2.0.xsd").is_file,
     "npm-packages": (NODE_DIR / ".installed").is_file,
     "postgres": database.available,
+    "tmpfs": _can_mount,
     "preflight": lambda: all((JAVA_DIR / f"{jar}.jar").is_file() for jar in PREFLIGHT_JARS),
 }
 """What a test may ask for, and how to see whether it is there."""

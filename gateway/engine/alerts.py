@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("gateway.engine")
 STATES = frozenset({"dead", "in_doubt", "impossible", "waiting_for_session"})
-EVENTS = ALARMS | {"resumed", "mailbox_back", "session_open", "breaker_opened", "breaker_closed", "store_within_cap"}
+_ENDS = frozenset({"resumed", "mailbox_back", "session_open", "breaker_closed", "store_within_cap", "store_back"})
+EVENTS = ALARMS | _ENDS | {"breaker_opened"}
 _WAITING = 1000
 """Alerts that may wait for the program; beyond that the newest are dropped and counted in the log."""
 

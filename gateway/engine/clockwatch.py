@@ -81,7 +81,7 @@ class ClockWatch:
 
     def _stop(self, lane: Lane) -> bool:
         found = self._skew.off(self._limit, lane.host)
-        self._store.tell_clock("clock_wrong", reason=REASON, sources=0 if found is None else len(found.sources))
+        self._store.tell_machine("clock_wrong", reason=REASON, size=0 if found is None else len(found.sources))
         _LOG.error("clock_wrong", extra={"account": lane.account, "host": lane.host})
         self._wrong.add(lane.account)
         if self._is_shared(lane):
@@ -93,7 +93,7 @@ class ClockWatch:
 
     def _release(self, lane: Lane) -> bool:
         found = self._skew.agreed()
-        self._store.tell_clock("clock_right", reason=REASON, sources=0 if found is None else len(found.sources))
+        self._store.tell_machine("clock_right", reason=REASON, size=0 if found is None else len(found.sources))
         self._wrong.discard(lane.account)
         if lane.closed:
             lane.closed = False

@@ -61,6 +61,7 @@ ALARMS = frozenset(
     {
         "paused",
         "session_wanted",
+        "store_unavailable",
         "mailbox_odd",
         "mailbox_unreachable",
         "mailbox_misconfigured",

@@ -167,8 +167,9 @@ class Worker:
             await self._look_at_clock()
             await self._sweep(None)
             pause = await self._pause()
+            await asyncio.to_thread(self._publisher.store_back, self._store)
         except StoreError as fault:  # a full disk, a busy database: wait and try again, nothing is lost
-            _LOG.error("store_unavailable", extra={"code": fault.code})
+            self._publisher.store_gone(fault)
             pause = self._settings.sidecar.scan_every
         waking = asyncio.create_task(self._wake.wait())
         try:
@@ -371,7 +372,7 @@ class Worker:
         try:
             opened = await self._sessions.opened(frozenset(self._owned))
         except StoreError as fault:  # asked again at the next step
-            _LOG.error("store_unavailable", extra={"code": fault.code})
+            self._publisher.store_gone(fault)
             return
         for account, channel in opened:
             self._publisher.channel("session_open", account, channel)

@@ -203,10 +203,14 @@ class Sidecar:
         about them (another program's doing), or they are still under way.
         """
         dirty, self._dirty = self._dirty, set()
-        self._read_to, touched = self.gateway.store.touched(self._read_to)
-        dirty.update(touched)
-        for desk in self.desks:
-            desk.refresh(self.gateway, None if everything else dirty)
+        try:
+            self._read_to, touched = self.gateway.store.touched(self._read_to)
+            dirty.update(touched)
+            for desk in self.desks:
+                desk.refresh(self.gateway, None if everything else dirty)
+        except BaseException:
+            self._dirty |= dirty  # a full disk: what could not be written is written once there is room
+            raise
 
     @property
     def idle(self) -> bool:

@@ -10,6 +10,7 @@ from gateway.skew import Reading
 if TYPE_CHECKING:
     from gateway.store.core import Core
 
+MachineEvent = Literal["clock_wrong", "clock_right", "store_back"]
 KEPT = 7 * 86_400_000
 """Milliseconds after which the readings of another run of a machine are dropped."""
 
@@ -25,8 +26,10 @@ class ClockStore(Protocol):
         """What was measured in this run of the machine."""
         ...
 
-    def tell_clock(self, event: Literal["clock_wrong", "clock_right"], *, reason: str, sources: int) -> None:
-        """Journal that this machine's clock became wrong, or right again; every record has the offset by itself."""
+    def tell_machine(self, event: MachineEvent, *, reason: str, size: int | None = None) -> None:
+        """Journal that this machine's clock became wrong, or right again (`size`: how many servers say so; the offset
+        is in every record), or that the store serves again.
+        """
         ...
 
 
@@ -50,10 +53,10 @@ class ClockOutbox:
             for row in rows
         ]
 
-    def tell_clock(self, event: Literal["clock_wrong", "clock_right"], *, reason: str, sources: int) -> None:
+    def tell_machine(self, event: MachineEvent, *, reason: str, size: int | None = None) -> None:
         """See ClockStore."""
         with self.core.write() as work:
-            work.note(event, reason=reason, size=sources)
+            work.note(event, reason=reason, size=size)
 
 
 def _columns(reading: Reading) -> dict[str, str | int]:

@@ -105,9 +105,7 @@ async def test_a_wrong_clock_pauses_the_dmp_until_it_is_right(bench: Bench) -> N
 
 
 @pytest.mark.engine("postgres")
-async def test_only_the_machine_with_the_wrong_clock_keeps_still(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_only_the_machine_with_the_wrong_clock_keeps_still(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.platform.boot_id", lambda: "one machine")
     worker = with_clock(bench)
     strict = bench.dmp
