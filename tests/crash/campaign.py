@@ -82,7 +82,7 @@ class Campaign:
         self.plan, self.folder, self.server = plan, folder, server
         self.chance = random.Random(plan.seed)
         self.url = url
-        self.dropped = 0
+        self.dropped, self.planned = 0, plan.documents
         self.result = Result(asdict(plan) | {"steps": len(plan.steps)})
         self._collected = self._odd = 0.0
         self.odd_files = 0
@@ -109,15 +109,17 @@ class Campaign:
             if time.monotonic() - fed > 0.2:
                 fed = time.monotonic()
                 share = self._feed(fleet, more=not fleet.satisfied)
-            fleet.turn(share)
-            self._hit_the_server(share)
+            pace = max(share, (time.monotonic() - started) / (limit - started))
+            fleet.turn(pace)
+            self._hit_the_server(pace)
             if share >= 1 and fleet.satisfied:
                 return
             if time.monotonic() - said > 20:
                 said = time.monotonic()
                 _say(f"{share:.0%} of the documents, {fleet.kills} kills, {len(fleet.lacking)} steps to go")
             time.sleep(0.02)
-        _say("time is up: the rest goes through undisturbed")
+        _say("time is up: what is in goes through undisturbed")
+        self.planned = self.dropped
 
     def _feed(self, fleet: Fleet, *, more: bool = False) -> float:
         """Drop files as long as few wait; collect the status files of what is sent. Returns the share that is in.
@@ -126,7 +128,7 @@ class Campaign:
         """
         waiting = len(self._waiting())
         behind = self.dropped // 2 - len(crew.answered(self.folder))
-        while waiting < BACKLOG and behind < BACKLOG and (more or self.dropped < self.plan.documents):
+        while waiting < BACKLOG and behind < BACKLOG and (more or self.dropped < self.planned):
             if papers.account_of(self.dropped) in FOLDERS:
                 self._drop(self.dropped)
                 waiting += 1
@@ -176,7 +178,7 @@ class Campaign:
         """Undisturbed processes until nothing moves any more; every file is in, every submission is answered."""
         from gateway.api import Gateway
 
-        fleet.calm(max(self.dropped, self.plan.documents))
+        fleet.calm(max(self.dropped, self.planned))
         limit, quiet, before = time.monotonic() + 600, 0, None
         with Gateway.open(fleet.configs["all"]) as gateway:
             errands.settle(gateway)
@@ -195,7 +197,7 @@ class Campaign:
 
     def _all_in(self) -> bool:
         library = sum(papers.account_of(n) in papers.LIBRARY for n in range(self.dropped))
-        whole = self.dropped >= self.plan.documents
+        whole = self.dropped >= self.planned
         return whole and not self._waiting() and len(crew.answered(self.folder)) >= library
 
     def _conclude(self, fleet: Fleet, config: Path) -> None:

@@ -35,7 +35,7 @@ def operator(orders: crew.Orders) -> None:
         while not stop.is_set():
             errand = ERRANDS.get(site) or chance.choice([one for one in ERRANDS.values() if one is not _rotate])
             await asyncio.to_thread(_run, errand, gateway, orders.folder)
-            await asyncio.sleep(0.1 if site else 0.5)
+            await asyncio.sleep(0.1 if site else 2.0)
 
     crew.live(orders, work)
 

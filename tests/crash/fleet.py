@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LIVES = (0.4, 7.0)
 """Seconds that a process without mine lives, at least and at most."""
 NEVER = float("inf")
+EARLY = ("rotating", "keyring", "traces")
+"""Steps that come first: a rotation hands over every document that there is."""
 PRELOADED = [
     "tests.crash.crew",
     "tests.crash.errands",
@@ -143,7 +145,7 @@ class Fleet:
         return self.kills >= self.plan.kills and not self.lacking and self.pauses.enough
 
     def turn(self, share: float) -> None:
-        """Look at every process once. `share` of the documents is in: kills keep step with it."""
+        """Look at every process once. `share` of the documents, or of the time, is over: kills keep step with it."""
         ahead = self.kills > self.plan.kills * share + 5 and share < 1
         for slot in self.slots:
             if slot.process is None:
@@ -205,7 +207,8 @@ class Fleet:
         wanted = [step for step in self.lacking if slot.role in roles_of(step) and step not in mined]
         wanted = [step for step in wanted if not step.startswith(steps.FOUNDING)]
         if wanted and (slot.role == "operator" or self.chance.random() < 0.6):
-            return self.chance.choice(wanted), False
+            early = [step for step in wanted if step.startswith(EARLY)]
+            return self.chance.choice(early or wanted), False
         return "", False
 
     def _found(self) -> None:
