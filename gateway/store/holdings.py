@@ -73,6 +73,7 @@ class RightsStore(Protocol):
     def scrub(self) -> bool:
         """Have the engine drop what erased rows leave behind. False: not now, or not with these rights.
 
-        SQLite overwrites what is deleted (`secure_delete`); its WAL is emptied here. PostgreSQL: VACUUM of the tables.
+        SQLite overwrites what is deleted (`secure_delete`); its WAL is emptied here. PostgreSQL rewrites the table that
+        held the keys.
         """
         ...

@@ -45,7 +45,14 @@ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms,
        (SELECT max(number) FROM schema_version) AS schema
 """
 _HEADS = "SELECT shard, size, hash, frontier FROM journal_head {where} ORDER BY shard FOR UPDATE"
-_OWNED = "SELECT pg_has_role(relowner, 'USAGE') AS owned FROM pg_class WHERE oid = to_regclass('document')"
+_OWNED = (
+    "SELECT pg_has_role(relowner, 'USAGE') AS owned, pg_total_relation_size(oid) AS size"
+    " FROM pg_class WHERE oid = to_regclass('document')"
+)
+REWRITTEN = 64 * 2**20
+"""Bytes up to which the table of documents is rewritten under lock after an erasure: a second or so."""
+LOCK_WAIT = 2000
+"""Milliseconds to wait for that lock; who cannot have it holds nobody up."""
 
 
 class PostgresDatabase:
@@ -91,14 +98,24 @@ class PostgresDatabase:
         return self._transaction(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_NOW}")
 
     def scrub(self) -> bool:
-        """VACUUM the tables that hold what was erased. False where the role does not own them: the server then does it
-        in its own time (autovacuum).
+        """Rewrite the table that held the erased keys: VACUUM alone leaves their bytes in the free space of its pages.
+
+        False where the role does not own it, it is too large to lock meanwhile, or somebody holds it: docs/scale.md.
         """
+        import psycopg
+
         with self._one() as connection:
             row = connection.execute(_OWNED).fetchone()
-            if row is None or not row["owned"]:
+            if row is None or not row["owned"] or row["size"] > REWRITTEN:
                 return False
-            connection.execute("VACUUM document, artifact, note")
+            connection.execute(f"SET lock_timeout = {LOCK_WAIT}")
+            try:
+                connection.execute("VACUUM FULL document")
+            except psycopg.errors.LockNotAvailable:
+                return False
+            finally:
+                with suppress(psycopg.Error):
+                    connection.execute("RESET lock_timeout")
         return True
 
     def home(self) -> Home:
