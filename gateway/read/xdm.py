@@ -90,7 +90,7 @@ def _members(archive: zipfile.ZipFile, into: _Unpacked) -> None:
             message = f"Plus de {MAX_MEMBERS} fichiers : les suivants ne sont pas lus."
             into.trail.fault("RDB-062", "/", message, "Vérifier l'origine de l'archive.")
             return
-        if info.is_dir():
+        if info.filename.endswith("/"):  # is_dir() fails on an empty name
             continue
         into.listed.append(info.filename)
         if not _trusted(info, into):

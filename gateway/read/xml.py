@@ -14,7 +14,7 @@ MAX_BYTES = 30_000_000
 
 Element = etree._Element  # noqa: SLF001 - lxml publishes its element class under this name only
 
-_PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
+_PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s++|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 
 
 def parse(data: bytes) -> tuple[Element | None, list[Finding]]:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve pyproject.toml into the three lock files: names, versions, hashes; no download addresses.
+# Resolve pyproject.toml into the lock files: names, versions, hashes; no download addresses.
 # The development lock is resolved first and binds the two others, so that all three agree.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -9,4 +9,5 @@ compile() {
 }
 compile "$@" pyproject.toml --group dev -o requirements-dev.lock
 compile "$@" pyproject.toml -c requirements-dev.lock -o requirements.lock
+compile "$@" --group fuzz -c requirements-dev.lock -o requirements-fuzz.lock
 compile "$@" --group build -c requirements-dev.lock -o requirements-build.lock

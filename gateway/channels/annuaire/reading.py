@@ -113,7 +113,7 @@ def _check_directory(path: Path) -> None:
 
 
 def _only_text(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    found = [info for info in archive.infolist() if not info.is_dir()]
+    found = [info for info in archive.infolist() if not info.filename.endswith("/")]
     plain = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
     if len(found) != 1 or found[0].flag_bits & 0x1 or found[0].compress_type not in plain:
         message = "L'archive doit contenir un seul fichier texte, sans mot de passe : refusée."

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from email.message import Message
 
-from gateway.channels.dmp.answers import MAX_ANSWER, AnswerError
+from gateway.channels.dmp.answers import MAX_ANSWER, AnswerError, check_media_type
 
 MAX_HEADERS = 16 * 1024
 """Most bytes of the headers of a part."""
@@ -29,9 +29,8 @@ class Part:
 
 
 def media_parameters(content_type: str) -> dict[str, str]:
-    """Parameters of a media type, names in lower case. Raises AnswerError on a line break in it."""
-    if "\r" in content_type or "\n" in content_type:
-        raise AnswerError("line break in the media type")
+    """Parameters of a media type, names in lower case. Raises AnswerError on a line break in it, or a long one."""
+    check_media_type(content_type)
     message = Message()
     message["Content-Type"] = content_type
     found = message.get_params(failobj=[], header="content-type", unquote=True)
