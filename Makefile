@@ -59,6 +59,21 @@ crash: $(DEV) ## Kill the gateway at length: real mail servers, then the campaig
 	@KINE_REAL_KILLS=$(or $(KILLS),40) $(BIN)/python -m pytest -m crash -p no:randomly -s $(ARGS)
 	@$(BIN)/python -m tests.crash.campaign $(CAMPAIGN)
 
+.PHONY: fuzz
+fuzz: $(DEV) build/.fuzz-installed ## Feed every parser a million hostile inputs (RUNS=1000000; minutes; prints a table)
+	@$(BIN)/python -m tests.fuzz.run --executions $(or $(RUNS),1000000) $(ARGS)
+
+# Coverage-guided where atheris has a wheel; mutations alone elsewhere.
+build/.fuzz-installed: requirements-fuzz.lock | $(DEV)
+	@mkdir -p build
+	@$(PIP) install --require-hashes -r requirements-fuzz.lock \
+	  || echo "atheris has no wheel for this system: mutations run without coverage"
+	@touch $@
+
+.PHONY: sbom
+sbom: $(DEV) ## Write the list of parts with hashes and licences (build/sbom.cdx.json)
+	@$(BIN)/python -m tests.tools.sbom
+
 .PHONY: check
 check: $(DEV) ## Format, lint, types, import floors, architecture tests
 	@$(BIN)/ruff format --check .
