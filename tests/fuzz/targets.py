@@ -282,7 +282,8 @@ def _settings(data: bytes) -> None:
 
 def _trust(data: bytes) -> None:
     found = trust_space.load(_Config(data))  # type: ignore[arg-type]
-    if not all(one.isascii() and one == one.lower() and "xn--" not in one for one in found.domains):
+    labels = [label for domain in found.domains for label in domain.split(".")]
+    if not all(one.isascii() and one == one.lower() and not one.startswith("xn--") for one in labels):
         raise BrokenError("a domain that looks like another one")
 
 
