@@ -92,10 +92,10 @@ def _days(practice: Practice, told: Path) -> None:
     practice.box.faults.set("mssante", "reject", count=2)
     practice.box.faults.set("dmp", "reject", count=1)
     with Gateway.open(practice.config) as gateway:
-        _by_library(gateway)
+        by_library(gateway)
         gateway.deliver_due()
-        _receipts(practice, gateway)
-        _people(gateway)
+        receipts(practice, gateway)
+        people(gateway)
         _look(gateway, told)
     practice.run(seconds=400)
     _commands(practice, told)
@@ -121,7 +121,7 @@ def _scraped(served: list[Health], gateway: Gateway, told: Path) -> bool:
     return True
 
 
-def _by_library(gateway: Gateway) -> None:
+def by_library(gateway: Gateway) -> None:
     """Every fixture once more, as another document: held as a likely repeat, or sent."""
     for number, path in enumerate(sorted(CASES.glob("*.json"))):
         value: dict[str, Any] = json.loads(path.read_bytes())
@@ -143,7 +143,7 @@ def _tried(action: Callable[..., object], *words: object, **more: object) -> Non
         print(fault, fault.advice if hasattr(fault, "advice") else "")
 
 
-def _receipts(practice: Practice, gateway: Gateway) -> None:
+def receipts(practice: Practice, gateway: Gateway) -> None:
     """Reports and answers of recipients: good, bad, forged, and of nobody's mail; all of them say names."""
     from email import message_from_bytes, policy
 
@@ -160,7 +160,7 @@ def _receipts(practice: Practice, gateway: Gateway) -> None:
     _tried(gateway.receipts.take_in, account, b"From: x@y.fr\r\nSubject: MAELYS LE GOFF-ESSAI\r\n\r\nBonjour")
 
 
-def _people(gateway: Gateway) -> None:
+def people(gateway: Gateway) -> None:
     """What people do, and the words in which they do it."""
     found = gateway.deliveries()
     words = "demande de Mme Le Goff-Essai (0600000001), née le 14/03/2001"
