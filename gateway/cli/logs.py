@@ -18,7 +18,7 @@ FIELDS = frozenset(
     {
         "account", "attempt", "bytes", "channel", "checkpoint", "code", "codes", "days", "delivery", "destination",
         "document", "documents", "due_in", "elapsed", "error", "failures", "host", "key_id", "kind", "mails", "method",
-        "over", "place", "reason", "route", "seconds", "state", "status", "token", "until",
+        "over", "place", "reason", "route", "seconds", "size", "state", "status", "token", "until",
     }
 )  # fmt: skip
 """Every field that a log line may have beside its time, level and event."""
