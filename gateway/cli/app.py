@@ -40,6 +40,7 @@ from gateway.cli import (
     traces,
     validate,
 )
+from gateway.cli.common import close_opened
 from gateway.cli.output import exit_status, print_json, say
 from gateway.errors import GatewayError, InputError
 
@@ -94,11 +95,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 (its callback answers)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Affiche la version.")
     ] = False,
 ) -> None:
     """Passerelle des documents de kinésithérapie."""
+    context.call_on_close(close_opened)
 
 
 def main() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, GatewayError
 
 if TYPE_CHECKING:
     from gateway.api import Gateway
@@ -25,18 +26,32 @@ DeliveryArgument = Annotated[str, typer.Argument(metavar="ENVOI", help="Identifi
 ReasonOption = Annotated[str, typer.Option("--reason", help="Pourquoi : écrit au journal.")]
 
 
+_OPENED: list[Gateway] = []
+
+
 def open_gateway(config: Path | None) -> Gateway:
-    """The gateway of a configuration. Raises ConfigError when there is none."""
+    """The gateway of a configuration, closed when the command ends. Raises ConfigError when there is none."""
     from gateway.api import Gateway
 
-    return Gateway.open(config)
+    _OPENED.append(Gateway.open(config))
+    return _OPENED[-1]
+
+
+def close_opened() -> None:
+    """Close what the command opened: what it added to the journal is signed, and other machines are told.
+
+    Everything is committed by then: a store that went away meanwhile makes no failure of what was done.
+    """
+    while _OPENED:
+        with suppress(GatewayError):
+            _OPENED.pop().close()
 
 
 def open_or_preview(config: Path | None) -> Gateway:
     """The configured gateway, or one without store and keys that can only check and render."""
     from gateway.api import Gateway
 
-    return Gateway.open(config) if config is not None else Gateway.preview()
+    return open_gateway(config) if config is not None else Gateway.preview()
 
 
 def operator(by: str | None) -> str:

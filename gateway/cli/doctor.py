@@ -41,6 +41,10 @@ def _certificate(account: str, purpose: str, held: Held) -> dict[str, Any]:
     return {"account": account, "purpose": purpose, "holder": held.holder, "usages": usages, "ends": ends}
 
 
+_SHUT = ("STO-", "CFG-103", "CFG-146", "CFG-147")
+"""Codes of what keeps the store from being opened: damaged, of another release, on a share, read-only, out of time."""
+
+
 @dataclass
 class _Look:
     """What was seen. `verification` None: the store does not open."""
@@ -64,7 +68,7 @@ def _look(settings: Settings) -> _Look:
     from gateway.inspection import inspect_machine
 
     look = _Look(inspect_machine(settings))
-    if any(one.path == "/store/url" and one.severity is Severity.ERROR for one in look.findings):
+    if any(one.severity is Severity.ERROR and one.code.startswith(_SHUT) for one in look.findings):
         return look  # opening it would say the same again, or change what a person must see first
     try:
         _look_inside(settings, look)

@@ -56,7 +56,7 @@ def unoppose(core: Core, person: Person, target: str, by: str, release: bool) ->
         left = {row["target"] for row in work.tx.all("opposition_list", account=person.account, patient=name)}
         for row in _deliveries(work, person.account, name) if release else ():
             mine = _stopped_here(row) and opposes({key}, row) and not opposes(left, row)
-            if mine and not succession.obsolete(work, row):
+            if mine and not succession.obsolete(work, row) and not _is_withdrawn(work, row):
                 work.move(row, Event.RETRY, Transport.RETRY, due_in=0, actor=by)
                 released.append(row["id"])
     return tuple(released)
@@ -103,6 +103,10 @@ def _told(account: str, patient: str, key: str) -> Mapping[str, str]:
 def _deliveries(work: Work, account: str, patient: str) -> list[Row]:
     rows = work.tx.all("deliveries_of_patient", account=account, patient=patient)
     return [row for row in rows if carries_document(row)]
+
+
+def _is_withdrawn(work: Work, row: Row) -> bool:
+    return find_document(work.tx, row["document_id"])["withdrawn_at"] is not None
 
 
 def _stopped_here(row: Row) -> bool:

@@ -185,7 +185,9 @@ class StoreMachine(Versions):
         found = [o for o in found if release and not self.world.objected(o) and not self.world.obsolete(o)]
         person = Person(account, patient)
         released = set(self.store.unoppose(person, target, by="Anne", release=release))
-        assert released == {one.id for one in found if not one.paper.withdrawn}
+        assert released == {one.id for one in found if not one.paper.withdrawn}, (
+            "a withdrawn document stays where it is"
+        )
         for one in found:
             if one.id in released:
                 self.world.due_again(one, "retry")

@@ -156,6 +156,7 @@ class Workers(Driver):
                 self.world.paused.add((one.account, one.channel))
 
     def _recorded(self, one: Sending, event: str, state: str, due: int | None) -> None:
+        self.now  # noqa: B018
         if one.wire and one.wire[-1] in {"left", "unknown"}:
             one.wire.append("refused" if event in PROVEN else "again" if event == "resend_decided" else "unknown")
         if event == "taken" and one.receipt == "none":

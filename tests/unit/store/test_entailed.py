@@ -158,3 +158,13 @@ def test_a_withdrawal_cancels_each_delivery_once(store: Outbox) -> None:
         assert state(store, one) == ("cancelled", "ENG-WITHDRAWN")
         told = [json.loads(record)["event"] for record in store.delivery(one).records]
         assert told.count("cancel") == 1
+
+
+def test_the_end_of_an_opposition_leaves_a_withdrawn_document_where_it_is(store: Outbox) -> None:
+    first = store.accept(kit.request("a", mail()))
+    person = Person("cabinet", PATIENT)
+    store.oppose(person, "medecin_traitant", by="Anne")
+    seen = (Seen.of(store.delivery(first.delivery_ids[0]).row),)
+    store.withdraw(Withdrawal((first.document_id,), "Anne", "error", "erreur", seen, ()))
+    assert store.unoppose(person, "medecin_traitant", by="Anne", release=True) == ()
+    assert state(store, first.delivery_ids[0]) == ("impossible", "DST-OPPOSITION")
