@@ -72,7 +72,7 @@ class _Standing:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("kine_store_up", "1 when the store answers.")
         try:
-            families = [*self._queue(), self._paused(), *self._journal()]
+            families = [*self._queue(), self._paused(), *self._journal(), self._clock()]
             up.add_metric([], 1)
         except (GatewayError, OSError):
             families = []
@@ -111,6 +111,13 @@ class _Standing:
             if at is not None:
                 family.add_metric([], at)
             yield family
+
+    def _clock(self) -> GaugeMetricFamily:
+        text = "Seconds to add to this machine's clock to have that of a server."
+        family = GaugeMetricFamily("kine_clock_offset_seconds", text, labels=("source",))
+        for one in self._gateway.clocks.measured():
+            family.add_metric((one.source,), one.offset)
+        return family
 
     def _certificates(self) -> GaugeMetricFamily:
         names = ("account", "purpose")
