@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.errors import LeaseLostError, StoreError
-from gateway.store import journal, masters, payload, receiving, standing, stops
+from gateway.store import journal, masters, payload, standing, stops
 from gateway.store.base import URGENT, Claim, Progress, Result, Wanted
 from gateway.store.core import Core, Work, find_delivery, to_ms
 from gateway.store.database import Row, Transaction
@@ -253,7 +253,6 @@ def _record(work: Work, row: Row, claim: Claim, result: Result) -> bool:
         return False
     work.move(row, result.event, result.state, due_in=result.due_in, **_columns(row, claim, result, answer))
     _pause(work, row, result, answer["reason"])
-    receiving.settle_proven(work, row["id"])
     return True
 
 
@@ -363,7 +362,6 @@ def _take_back(work: Work, row: Row, settle: float) -> None:
         after = Transport.RETRY if state is Transport.SENDING else Transport.IN_DOUBT
         due_in = settle if after is Transport.IN_DOUBT else 0
         work.move(row, Event.RECOVERED, after, due_in=due_in, fields=fields, reason=LOST)
-    receiving.settle_proven(work, row["id"])
 
 
 def _mend_clock(work: Work, sure: bool) -> None:

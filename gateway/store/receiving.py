@@ -13,7 +13,6 @@ from gateway.store import journal, mail_keys, reading
 from gateway.store.core import Core, Work, find_delivery, find_document, from_ms, receipt_of, to_ms
 from gateway.store.received import (
     PROVED,
-    PROVES,
     Cursor,
     LooseMail,
     MailKeys,
@@ -251,14 +250,6 @@ def _is_enough(row: Row, said: Said) -> bool:
 def _until_read(work: Work, row: Row) -> int | None:
     seconds = work.core.deadlines.processed
     return None if seconds is None else int(row["changed_at"]) + round(seconds * 1000)
-
-
-def settle_proven(work: Work, delivery_id: str) -> None:
-    """End a doubt or a retry of a delivery whose receipt came while its attempt was still under way."""
-    row = find_delivery(work.tx, delivery_id)
-    proven = receipt_of(row) in PROVES and row["state"] != Transport.PREPARED
-    if proven and allowed(Event.RECEIPT, Transport(row["state"]), Transport.SENT):
-        work.move(row, Event.RECEIPT, Transport.SENT, reason=PROVED)
 
 
 def mark_overdue(core: Core, account: str | None) -> list[DeliveryRow]:
