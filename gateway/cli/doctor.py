@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def _certificate(account: str, purpose: str, held: Held) -> dict[str, Any]:
     return {"account": account, "purpose": purpose, "holder": held.holder, "usages": usages, "ends": ends}
 
 
-_SHUT = ("STO-", "CFG-103", "CFG-146", "CFG-147")
+_SHUT = re.compile(r"STO-|CFG-(103|146|147)$")
 """Codes of what keeps the store from being opened: damaged, of another release, on a share, read-only, out of time."""
 
 
@@ -68,7 +69,7 @@ def _look(settings: Settings) -> _Look:
     from gateway.inspection import inspect_machine
 
     look = _Look(inspect_machine(settings))
-    if any(one.severity is Severity.ERROR and one.code.startswith(_SHUT) for one in look.findings):
+    if any(one.severity is Severity.ERROR and _SHUT.match(one.code) for one in look.findings):
         return look  # opening it would say the same again, or change what a person must see first
     try:
         _look_inside(settings, look)
