@@ -219,7 +219,12 @@ class Campaign:
 def _witness(folder: Path, every: float) -> Iterator[Path]:
     """The other side, in a process of its own that nobody kills."""
     command = [sys.executable, "-m", "tests.crash.witness", str(folder), str(every)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
+    with (
+        (folder / "witness.log").open("wb") as log,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        ) as process,
+    ):
         assert process.stdin is not None
         assert process.stdout is not None
         try:

@@ -107,6 +107,7 @@ class Fleet:
     until: int = 0
     killed: Counter[str] = field(default_factory=Counter)
     by_process: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     turned_away: int = 0
     calmed: bool = False
@@ -175,6 +176,7 @@ class Fleet:
         if code == -signal.SIGKILL:
             self.killed["random" if slot.hit else orders.step] += 1
             self.by_process[slot.role] += 1
+            self.missed[orders.step] += slot.hit
         elif code == crew.REFUSED:
             self.turned_away += 1
             time.sleep(0.05)
@@ -194,7 +196,8 @@ class Fleet:
         slot.process.start()
         slot.orders, slot.hit, slot.wakes_at = orders, False, NEVER
         slot.started = time.monotonic()
-        life = self.plan.patience if step else self.chance.uniform(*LIVES)
+        # A step that was not come to in time gets more of it the next time: a busy machine is no fault of the step.
+        life = self.plan.patience * (1 + self.missed[step]) if step else self.chance.uniform(*LIVES)
         slot.dies_at = NEVER if self.calmed else slot.started + life
 
     def _mine_for(self, slot: Slot) -> tuple[str, bool]:

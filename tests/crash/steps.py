@@ -58,6 +58,7 @@ RARE = (
 """Steps that one process may come to once only. Beginnings of names."""
 ELSEWHERE = {
     "backup.take": "a command run beside the gateway; tests/e2e/test_backup.py",
+    "clockbook.tell_machine": "a clock that is wrong only; tests/unit/engine/test_clockwatch.py",
     "checkpoint.anchor": "needs a time-stamping authority; tests/integration/test_anchor.py",
     "dmp_acting.change": "a person's order, one transaction, as linking.link; tests/unit/store",
     "freezing.freeze": "after the upgrade of an old store only; tests/integration/test_migrations.py",

@@ -16,6 +16,7 @@ from tests.crash.campaign import Plan
 
 STEPS = 14
 SLOW = ("claiming.renew", "receiving.mark_overdue", "attending.attend", "dmp.query", "folder.reject", "folder.write_p")
+SLOW += ("leavings", "clockbook", "folder.drop_printable", "rotating", "keyring.change")
 """How many steps the short form draws for each store; and those that it leaves to the long one, for they take long."""
 short = (
     pytest.mark.crash,
