@@ -10,6 +10,7 @@ from typing import Any, cast
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api import Gateway
+from gateway.api.clocks import Measured
 from gateway.clock import SystemClock
 from gateway.sidecar.metrics import Metrics
 
@@ -22,6 +23,7 @@ def scrape(folder: Path) -> dict[str, float]:
         "store": SimpleNamespace(counts=list),
         "clock": SystemClock(),
         "pauses": list,
+        "clocks": SimpleNamespace(measured=lambda: [Measured("dmp.test", -2.5, 0.5, 3, 60.0)]),
         "subscribe": lambda _: None,
     }
     metrics = Metrics(cast("Gateway", SimpleNamespace(**parts)))
@@ -44,3 +46,7 @@ def test_the_newest_checkpoint_and_the_newest_stamp_are_told(tmp_path: Path) -> 
     keep(tmp_path / "journal.pub", 9000)
     found = scrape(tmp_path)
     assert (found[SIGNED], found[STAMPED]) == (2000, 1500)
+
+
+def test_the_clock_against_a_server_is_told(tmp_path: Path) -> None:
+    assert scrape(tmp_path)["kine_clock_offset_seconds"] == -2.5
