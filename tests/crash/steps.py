@@ -62,6 +62,7 @@ ELSEWHERE = {
     "checkpoint.anchor": "needs a time-stamping authority; tests/integration/test_anchor.py",
     "dmp_acting.change": "a person's order, one transaction, as linking.link; tests/unit/store",
     "freezing.freeze": "after the upgrade of an old store only; tests/integration/test_migrations.py",
+    "leavings.sweep": "what an erased document left in its folder; tests/e2e/test_patient_rights.py",
     "outbox._restored": "a restored backup only; tests/unit/store/test_restored.py",
     "rotating.retire": "the end of a rotation; tests/integration/test_rotation_processes.py",
     "settling._stop": "a copied store only; tests/unit/store/test_homes.py",
