@@ -44,7 +44,7 @@ def read_archive(data: bytes) -> Archive:
 
 
 def _read(archive: zipfile.ZipFile) -> Archive:
-    members = [info for info in archive.infolist() if not info.is_dir()]
+    members = [info for info in archive.infolist() if not info.filename.endswith("/")]
     _check_members(members)
     by_name = {info.filename.upper(): archive.read(info) for info in members}
     if _SUBSET + "METADATA.XML" not in by_name:
