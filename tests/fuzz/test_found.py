@@ -13,7 +13,7 @@ from gateway.channels.dmp import answers, fhir_answers
 from gateway.channels.dmp.answers import AnswerError
 from gateway.channels.dmp.multipart import MultipartReader
 from gateway.errors import StoreError
-from gateway.read import xdm
+from gateway.read import fhir, xdm
 from gateway.sandbox.dmp.fhir import jsonpatch
 from gateway.sandbox.dmp.fhir.issues import RefusedError
 from gateway.sandbox.mail_answer import reading_report
@@ -140,3 +140,12 @@ def test_the_sandbox_answers_without_a_header_of_the_sender_s_making() -> None:
     report = reading_report(forged.encode(), "c@d.example")
     assert report is not None
     assert b"\r\nBcc" not in report.partition(b"\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize("kind", [{}, [], 5, None])
+def test_a_resource_whose_kind_is_no_word_is_read_around(kind: object) -> None:
+    entry = {"fullUrl": "urn:uuid:2", "resource": {"resourceType": kind, "component": [{"code": {"text": kind}}]}}
+    section = {"entry": [{"reference": "urn:uuid:2"}]}
+    first = {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Composition", "section": [section]}}
+    bundle = {"resourceType": "Bundle", "type": "document", "entry": [first, entry]}
+    assert fhir.read(json.dumps(bundle).encode(), _terms()).findings

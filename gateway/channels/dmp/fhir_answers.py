@@ -49,7 +49,7 @@ def issues(body: bytes) -> tuple[Issue, ...]:
         found = read(body, "OperationOutcome")
     except AnswerError:
         return ()
-    return tuple(issue_of(one) for one in _dicts(found.get("issue")) if one.get("severity") in {"error", "fatal"})
+    return tuple(issue_of(one) for one in _dicts(found.get("issue")) if one.get("severity") in ("error", "fatal"))
 
 
 def issue_of(one: Json) -> Issue:

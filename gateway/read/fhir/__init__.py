@@ -54,7 +54,7 @@ def _without_copies(composition: Json, resources: Mapping[str, Json]) -> tuple[J
 
 def _is_copy(part: Json, resources: Mapping[str, Json]) -> bool:
     named = [resources.get(string(entry.get("reference")), {}) for entry in items(part.get("entry"))]
-    files = bool(named) and all(one.get("resourceType") in {"DocumentReference", "Binary"} for one in named)
+    files = bool(named) and all(string(one.get("resourceType")) in {"DocumentReference", "Binary"} for one in named)
     return files and string(first(obj(part.get("code")).get("coding")).get("code")) == _COPY
 
 

@@ -69,7 +69,9 @@ def _time(scan: Scan, resource: Json) -> datetime:
 
 def _limb(scan: Scan, resource: Json, limb: Json, raw: str) -> MeasureEntry:
     shared = {name: value for name, value in resource.items() if name not in {"code", "extension", "component"}}
-    kept = [one for one in items(resource.get("component")) if obj(one.get("code")).get("text") in {_CONTEXT, _AID}]
+    kept = [
+        one for one in items(resource.get("component")) if string(obj(one.get("code")).get("text")) in {_CONTEXT, _AID}
+    ]
     noted = _detail(resource, raw)
     if noted is not None:
         kept.append({"code": {"text": _RAW}, "valueString": noted})
