@@ -54,12 +54,16 @@ def test_no_setting_holds_a_secret_itself() -> None:
 
 
 def test_the_password_of_a_database_is_masked_and_never_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     import tomllib
 
     from gateway.api import Gateway
 
+    monkeypatch.chdir(tmp_path)  # the example's folders are relative ones
     table = tomllib.loads((ROOT / "config" / "gateway.example.toml").read_text())
     table["store"]["url"] = f"postgresql://kine:{SECRET}@127.0.0.1:9/kine?connect_timeout=1"
     settings = Settings.model_validate(table)
