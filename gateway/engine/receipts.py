@@ -85,11 +85,13 @@ def take_in(
     return store.take_mail(account.id, replace(mail, place=place))
 
 
-def index_older(store: Store) -> None:
-    """Give their keys to mails that were accepted before any were kept. Cheap when there are none."""
-    while waiting := store.unkeyed_mails():
+def index_older(store: Store, batches: int | None = None) -> None:
+    """Give their keys to mails that were accepted before any were kept: so many batches, None: all."""
+    done = 0
+    while done != batches and (waiting := store.unkeyed_mails()):
         for delivery in waiting:
             store.key_mail(delivery, _keys(store, delivery))
+        done += 1
 
 
 def _keys(store: Store, delivery: str) -> MailKeys | None:
@@ -114,7 +116,9 @@ def events(taken: TakenMail, now: datetime) -> list[DeliveryEvent]:
 
 def overdue(store: Store, account: str | None, now: datetime) -> list[DeliveryEvent]:
     """Look for receipts whose time is over: each becomes overdue once, and never sends anything."""
-    index_older(store)
+    index_older(
+        store, batches=1
+    )  # a worker asks between two sendings: what an old store holds must not keep it from them
     return [of_row("receipt_overdue", row, now, row.receipt_reason) for row in store.mark_overdue(account)]
 
 

@@ -33,6 +33,7 @@ from gateway.package.types import Package
 from gateway.settings import Settings
 from gateway.store.base import AcceptRequest, Blob, Filter
 from gateway.store.outbox import Outbox
+from gateway.store.received import MailKeys
 from tests.bench import scale
 from tests.crash.sink import Sink
 from tests.integration import database
@@ -79,7 +80,12 @@ def request(number: int) -> AcceptRequest:
     """One document: its parts are named, so that the sink can count them."""
     cda = Blob("cda", "application/xml", os.urandom(scale.PAYLOAD))
     mails = [
-        kit.mail(role, destination=role, parts=(Blob("message", "text/plain", f"{number}-{role}".encode()), cda))
+        kit.mail(
+            role,
+            destination=role,
+            parts=(Blob("message", "text/plain", f"{number}-{role}".encode()), cda),
+            keys=MailKeys(f"<{number}-{role}@kine.example>", f"{number}-{role}", f"{role}@example.mssante.fr"),
+        )
         for role in ("medecin_traitant", "patient")
     ]
     dmp = kit.dmp(parts=(Blob("message", "text/plain", f"{number}-dmp".encode()), cda))
@@ -153,7 +159,8 @@ def due_by(share: float, documents: int) -> int:
 
 def submit(store: Outbox, documents: int, seconds: float) -> list[Hour]:
     """Let the day's documents come in, and note how it stands at the end of each hour."""
-    began, taken, hours = time.monotonic(), 0, []
+    began, taken = time.monotonic(), 0
+    hours: list[Hour] = []
     while taken < documents or len(hours) < 24:
         share = min(1.0, (time.monotonic() - began) / seconds)
         batch = [request(number) for number in range(taken, min(due_by(share, documents), taken + 32))]

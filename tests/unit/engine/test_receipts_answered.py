@@ -199,6 +199,16 @@ def test_mails_accepted_before_keys_were_kept_are_still_found(store: Outbox) -> 
     assert take(store, samples.mdn(sent=sent_mail())).verdict == "applied"
 
 
+def test_many_mails_of_before_do_not_stop_a_worker(store: Outbox) -> None:
+    store.accept_many([kit.request(str(number)) for number in range(120)])  # as they were stored before there were keys
+    older = len(store.unkeyed_mails(limit=1000))
+    assert older >= 120
+    receipts.overdue(store, "cabinet", store.now())
+    assert len(store.unkeyed_mails(limit=1000)) == older - 100
+    receipts.index_older(store)
+    assert store.unkeyed_mails() == []
+
+
 def test_an_erased_mail_of_before_is_given_up_once(store: Outbox) -> None:
     delivery = submit(store)
     deliver(store, delivery)
