@@ -8,6 +8,7 @@ of other shards go on beside them.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import weakref
@@ -109,7 +110,8 @@ class PostgresDatabase:
     def scrub(self) -> bool:
         """Rewrite the table that held the erased keys: VACUUM alone leaves their bytes in the free space of its pages.
 
-        False where the role does not own it, it is too large to lock meanwhile, or somebody holds it: docs/scale.md.
+        False where the role does not own it, it is too large to lock meanwhile, somebody holds it, or a transaction of
+        before the erasure lasts, for which the old rows are kept: docs/scale.md.
         """
         import psycopg
 
@@ -118,8 +120,12 @@ class PostgresDatabase:
             if row is None or not row["owned"] or row["size"] > REWRITTEN:
                 return False
             connection.execute(f"SET lock_timeout = {LOCK_WAIT}")
+            deadline = time.monotonic() + LOCK_WAIT / 1000
             try:
-                connection.execute("VACUUM FULL document")
+                while _rewrite(connection):
+                    if time.monotonic() > deadline:
+                        return False
+                    time.sleep(0.1)
             except psycopg.errors.LockNotAvailable:
                 return False
             finally:
@@ -308,6 +314,22 @@ def _results(connection: Connection, statements: str) -> list[list[Row]]:
             found.append(list(cursor.fetchall()))
         if not cursor.nextset():
             return found
+
+
+def _rewrite(connection: Connection) -> int:
+    """Rewrite the table of documents; how many dead rows had to be kept, by the number that the report begins with."""
+    kept: list[int] = []
+
+    def heard(notice: psycopg.errors.Diagnostic) -> None:
+        number = re.match(r"\d+", notice.message_detail or "")
+        kept.extend([int(number[0])] if number else [])
+
+    connection.add_notice_handler(heard)
+    try:
+        connection.execute("VACUUM (FULL, VERBOSE) document")
+    finally:
+        connection.remove_notice_handler(heard)
+    return sum(kept)
 
 
 def _gone(fault: Exception) -> bool:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from gateway.errors import StateError, StoreError
@@ -118,6 +119,17 @@ def test_the_tables_of_a_server_hold_it_no_more(store: Outbox) -> None:
     )
     assert len(held) > 1_000_000
     assert wrapped not in held, "the WAL of the server may still hold it: docs/scale.md"
+
+
+@pytest.mark.engine("postgres")
+def test_a_transaction_of_before_keeps_the_old_row(store: Outbox, tmp_path: Path) -> None:
+    first = ended(store, "a")
+    with psycopg.connect(kit.url_of(tmp_path)) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT 1")
+        assert store.erase(first, by="Anne")
+        assert not store.scrub(), "and the command says that the bytes are still there"
+    assert store.scrub()
 
 
 def test_erasing_twice_and_too_early(store: Outbox) -> None:
