@@ -260,12 +260,13 @@ class Operator:
         inside = self.script.get("inside")
         if inside is not None:
             line.content(until=1000)
-            return self._act(line, inside, REPLIES["dot"])
+            self._act(line, inside, REPLIES["dot"])
+            while True:  # a socket that is closed over unread bytes takes back what was said
+                line.line()
         message, action = line.content(), self.script.get("dot")
         if not isinstance(action, (Drop, str, bytes)) or (isinstance(action, Drop) and action.stored):
             self.stored.append(message)
         self._say(line, "dot")
-        return None
 
     def _say(self, line: Line, step: str, right: str | None = None) -> bool:
         reply = right or REPLIES.get(step, "502 5.5.2 unknown")
