@@ -65,7 +65,8 @@ class Needles:
                 continue
             seen.add(view)
             found |= self._in_view(view)
-        return set() if b"\0" in data and _by_chance(found) else found
+        disguised = found - self._in_view(data.decode("latin-1"))
+        return found - disguised if b"\0" in data and _by_chance(disguised) else found
 
     def _in_view(self, view: str) -> set[Needle]:
         found: set[Needle] = set()
@@ -87,7 +88,7 @@ class Needles:
 def _by_chance(found: set[Needle]) -> bool:
     """Whether it is one short word alone: megabytes of sealed bytes, read in eighty ways, hold it now and then.
 
-    Who leaks into a database leaks more of a person than that.
+    In the bytes as they stand it counts; and who leaks into a database leaks more of a person than that.
     """
     return len(found) == 1 and all(len(one.words) == 1 and len(one.words[0]) < SHORT for one in found)
 

@@ -178,3 +178,12 @@ def test_no_disguise_hides_a_trait(disguise: str, text: str) -> None:
         noise = os.urandom(2000) + b"\0\1"
         assert needles.within(noise + b" " + hidden + b" " + noise), "among binary data"
     assert not needles.within(os.urandom(200_000)), "and nothing where nothing is"
+
+
+def test_a_short_name_counts_as_it_stands_and_not_by_chance() -> None:
+    needles = of_cases(CASES)
+    assert needles.within(b"\0\1 Louis \0\2")
+    assert needles.within(b'{"a":"MSAyIDMgTG91aXMgNCA1IDYgNyA4IDkgMTA="}'), "in a text, in disguise too"
+    assert not needles.within(b"\0\1 MSAyIDMgTG91aXMgNCA1IDYgNyA4IDkgMTA= \0\2"), (
+        "base64 of five letters among sealed bytes"
+    )
