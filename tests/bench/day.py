@@ -254,7 +254,7 @@ def main() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with database.running(port, **scale.DURABLE) as server:
+    with database.running(port, segment=scale.WAL_SEGMENT, **scale.DURABLE) as server:
         figures = simulate(server, given.documents, given.seconds, given.workers)
     print(json.dumps(figures, indent=1))
     return 1 if figures["lost"] or figures["doubled"] or not figures["journal_verified"] else 0

@@ -40,6 +40,8 @@ DURABLE = {
     "shared_buffers": "256MB",
 }
 """A server that loses nothing when the power goes, with the memory of a small one."""
+WAL_SEGMENT = 16
+"""Megabytes, as a server is installed."""
 
 
 @dataclass(frozen=True)

@@ -98,8 +98,8 @@ def _as_owner(command: list[str]) -> list[str]:
 
 
 @contextmanager
-def running(port: int, **settings: str) -> Iterator[Server]:
-    """A cluster made for this block. `settings` go to its configuration."""
+def running(port: int, *, segment: int = 1, **settings: str) -> Iterator[Server]:
+    """A cluster made for this block, its WAL in files of `segment` MB. `settings` go to its configuration."""
     folder = Path(tempfile.mkdtemp(prefix="kine-pg-"))
     if os.geteuid() == 0:
         owner = pwd.getpwnam(OWNER)
@@ -108,6 +108,7 @@ def running(port: int, **settings: str) -> Iterator[Server]:
     try:
         _create(
             server,
+            segment,
             {"fsync": "off", "full_page_writes": "off", "max_connections": "60", "max_wal_size": "8MB", **settings},
         )
         server.start()
@@ -120,10 +121,10 @@ def running(port: int, **settings: str) -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _create(server: Server, settings: dict[str, str]) -> None:
+def _create(server: Server, segment: int, settings: dict[str, str]) -> None:
     data = server.folder / "data"
     command = [str(find("initdb")), "-D", str(data), "-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8"]
-    command += ["--locale=C", "--wal-segsize=1"]
+    command += ["--locale=C", f"--wal-segsize={segment}"]
     subprocess.run(_as_owner(command), capture_output=True, check=True, timeout=60, cwd=server.folder)
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.writelines(f"{name} = {value}\n" for name, value in settings.items())
