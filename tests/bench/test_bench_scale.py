@@ -39,7 +39,8 @@ TARGETS = {"sqlite_accept": 1000, "postgres_accept": 2000, "postgres_deliver": 5
 """A second, as the issue asks."""
 BARE_SQL = 3.0
 """The store may cost so many times the bare SQL of the same rows: sealing, hashing, chaining and reading included. The
-rows alone cost so little where a disk syncs at once (4,100 documents a second here) that 3 is still above the target."""
+rows alone take so little where a disk syncs at once (4,100 documents a second here) that 3 is still above the target.
+"""
 BARE_FSYNC = 12.0
 """What a commit waits for beside its own computing may be so many times one append and fsync of the same bytes: a
 rollback journal syncs four times and writes twice."""
