@@ -101,6 +101,9 @@ def _root(
     ] = False,
 ) -> None:
     """Passerelle des documents de kinésithérapie."""
+    from gateway.cli.logs import strangers_on_stderr
+
+    context.with_resource(strangers_on_stderr(as_json=False))
     context.call_on_close(close_opened)
 
 

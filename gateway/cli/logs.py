@@ -11,8 +11,10 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from typing import TextIO
 
 FIELDS = frozenset(
     {
@@ -80,14 +82,42 @@ def _clean(value: object) -> object:
     return value if fits else None
 
 
-def to_stderr(*, as_json: bool) -> None:
-    """Send the gateway's own log lines to standard error; those of libraries, from a warning on, in the same form."""
-    handler, others = logging.StreamHandler(sys.stderr), logging.StreamHandler(sys.stderr)
-    for one in (handler, others):
-        one.setFormatter(JsonLines() if as_json else Plain())
-    others.setLevel(logging.WARNING)
-    logging.lastResort = others  # what a library says without a handler of its own would be written as it is
+@contextmanager
+def strangers_on_stderr(*, as_json: bool) -> Iterator[None]:
+    """While a command runs: what a library says without a handler of its own, in our form.
+
+    Python would write it as it is, and a reader of PDF or of mail quotes what it reads.
+    """
+    handler = _handler(as_json=as_json)
+    handler.setLevel(logging.WARNING)
+    before, logging.lastResort = logging.lastResort, handler
+    try:
+        yield
+    finally:
+        logging.lastResort = before
+
+
+@contextmanager
+def on_stderr(*, as_json: bool) -> Iterator[None]:
+    """While a command runs: the gateway's own log lines go to standard error, and those of libraries with them.
+
+    All is as before afterwards: a program that calls the command in its own process has given it a standard error for
+    that long, and may have closed it.
+    """
     log = logging.getLogger("gateway")
-    log.handlers[:] = [handler]
+    before = log.handlers[:], log.level, log.propagate
+    log.handlers[:] = [_handler(as_json=as_json)]
     log.setLevel(logging.INFO)
     log.propagate = False
+    try:
+        with strangers_on_stderr(as_json=as_json):
+            yield
+    finally:
+        log.handlers[:], log.propagate = before[0], before[2]
+        log.setLevel(before[1])
+
+
+def _handler(*, as_json: bool) -> logging.StreamHandler[TextIO]:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if as_json else Plain())
+    return handler

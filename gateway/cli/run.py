@@ -31,11 +31,10 @@ def run(
     ] = 30.0,
 ) -> None:
     """Surveille les dossiers d'envoi et livre les documents, jusqu'à l'arrêt (Ctrl-C)."""
-    from gateway.cli.logs import to_stderr
+    from gateway.cli.logs import on_stderr
     from gateway.sidecar.daemon import Sidecar
 
-    to_stderr(as_json=as_json)
-    with open_gateway(config) as gateway:
+    with on_stderr(as_json=as_json), open_gateway(config) as gateway:
         gateway.warm()  # a required kit that cannot be used is said in one line, before anything starts
         sidecar = Sidecar(gateway)
         for desk in sidecar.desks:

@@ -33,13 +33,12 @@ def serve(
 ) -> None:
     """Sert les pages d'audit et l'API HTTP (/v1), et livre les documents, jusqu'à l'arrêt (Ctrl-C)."""
     from gateway.api import Gateway
-    from gateway.cli.logs import to_stderr
+    from gateway.cli.logs import on_stderr
 
     settings = serving_settings(config, listen)
     from gateway.web.app import create_app
 
-    to_stderr(as_json=as_json)
-    with Gateway.open(settings) as gateway:
+    with on_stderr(as_json=as_json), Gateway.open(settings) as gateway:
         gateway.warm()
         app = create_app(gateway, settings, clock=gateway.clock)
         asyncio.run(_run(gateway, app, deliver=deliver))

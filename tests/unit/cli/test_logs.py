@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from gateway.cli import logs
+from gateway.cli.app import app
 from gateway.engine.events import DeliveryEvent
 
 PACKAGE = Path(__file__).resolve().parents[3] / "gateway"
@@ -89,20 +93,41 @@ def test_a_sentence_and_a_traceback_are_left_out() -> None:
 
 
 def test_libraries_write_in_the_same_form(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging, "lastResort", None)
-    log = logging.getLogger("gateway")
-    before = log.handlers[:], log.level, log.propagate
     monkeypatch.setattr(logging.getLogger("elsewhere"), "propagate", False)
-    try:
-        logs.to_stderr(as_json=True)
+    with logs.on_stderr(as_json=True):
         logging.getLogger("elsewhere").warning("refused <helene.martin@example.org>")
-        log.info("started", extra={"account": "cabinet"})
-    finally:
-        log.handlers[:], log.propagate = before[0], before[2]
-        log.setLevel(before[1])
+        logging.getLogger("gateway").info("started", extra={"account": "cabinet"})
     first, second = map(json.loads, capsys.readouterr().err.splitlines())
     assert (first["event"], first["level"], first[logs.DROPPED]) == (logs.UNNAMED, "warning", 1)
     assert (second["event"], second["account"]) == ("started", "cabinet")
+
+
+def test_a_command_that_ended_leaves_no_handler_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its standard error may be closed by then: each later line would be a "Logging error" with its traceback."""
+    log, stream = logging.getLogger("gateway"), io.StringIO()
+    before = log.handlers[:], log.level, log.propagate, logging.lastResort
+    monkeypatch.setattr(sys, "stderr", stream)
+    with logs.on_stderr(as_json=True):
+        log.info("started")
+    stream.close()
+    assert (log.handlers[:], log.level, log.propagate, logging.lastResort) == before
+
+
+def test_what_a_library_says_is_in_our_form_under_every_command() -> None:
+    """A reader of PDF or of mail quotes what it reads; `config` stands for the commands that keep no log."""
+    said = logging.getLogger("elsewhere")
+    monkey = pytest.MonkeyPatch()
+
+    def show(*_: object) -> None:
+        said.warning('forged\n{"event": "delivery_sent"}\x1b[2J')
+
+    with monkey.context() as patched:
+        patched.setattr(said, "propagate", False)
+        patched.setattr("gateway.settings.load", show)
+        run = CliRunner().invoke(app, ["config", "show"])
+    assert "forged" not in run.stderr
+    assert "\x1b" not in run.stderr
+    assert logs.UNNAMED in run.stderr
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
