@@ -39,11 +39,11 @@ _IGNORED = (".part", ".tmp")
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One file found in `new/`: a submission, a PDF archive, an action, or something the protocol does not know."""
+    """What lies in `new/`: a submission, a PDF archive, an action, or something the protocol does not know."""
 
     name: str
     path: Path
-    kind: Literal["submission", "archive", "action", "unknown"]
+    kind: Literal["submission", "archive", "action", "directory", "unknown"]
 
 
 class Folder:
@@ -66,13 +66,9 @@ class Folder:
             platform.make_private_dir(self.accepted)
 
     def scan(self) -> list[Drop]:
-        """The files waiting in `new/`, oldest name first. Half-written files (`.part`) are not seen."""
-        found = []
-        for path in sorted(self.new.iterdir()):
-            if path.name.startswith(".") or path.suffix in _IGNORED or path.is_dir():
-                continue
-            found.append(_drop(path))
-        return found
+        """What waits in `new/`, by name. Half-written files (`.part`) are not seen."""
+        waiting = sorted(self.new.iterdir())
+        return [_drop(path) for path in waiting if not path.name.startswith(".") and path.suffix not in _IGNORED]
 
     def read(self, drop: Drop) -> bytes:
         """Content of a dropped file. Raises UnsafeFileError on a link, a fifo or an oversize file."""
@@ -87,11 +83,11 @@ class Folder:
 
     def reject(self, drop: Drop, findings: Sequence[Finding]) -> Path:
         """Move a refused file aside, with its report for machines and for people. Returns its new path."""
-        target = _free(self.rejected, drop.path.name)
+        target = _free(self.rejected, _fitting(drop.path.name))
         stem = target.name.removesuffix(target.suffix)
         report = {"format": "kine-gateway/rejection/1", "file": drop.path.name, "findings": _dicts(findings)}
         platform.write_atomic(self.rejected / f"{stem}.report.json", _json(report))
-        platform.write_atomic(self.rejected / f"{stem}.report.txt", report_text(drop.path.name, findings).encode())
+        platform.write_atomic(self.rejected / f"{stem}.report.txt", _bytes(report_text(drop.path.name, findings)))
         platform.durable_rename(drop.path, target)
         return target
 
@@ -130,7 +126,7 @@ class Folder:
     def write_page(self, html: str) -> None:
         """Rewrite `A_FAIRE.html` if it changed."""
         path = self.root / "A_FAIRE.html"
-        data = html.encode()
+        data = _bytes(html)
         if _held(path) != data:
             platform.write_atomic(path, data)
 
@@ -149,6 +145,8 @@ def report_text(name: str, findings: Iterable[Finding]) -> str:
 
 def _drop(path: Path) -> Drop:
     name = path.name
+    if path.is_dir() and not path.is_symlink():
+        return Drop(name, path, "directory")
     if len(name) > MAX_NAME or "~" in name:
         return Drop(name, path, "unknown")
     if name.endswith(ACTION_SUFFIX):
@@ -171,12 +169,26 @@ def _free(folder: Path, name: str) -> Path:
     return path
 
 
+def _fitting(name: str) -> str:
+    """A name with room behind it for what a report adds: a file system takes 255 bytes."""
+    if len(name.encode(errors="surrogateescape")) <= MAX_NAME:
+        return name
+    base, dot, end = name.rpartition(".")
+    suffix = dot + end if base and len(end) < 10 else ""
+    return name[: MAX_NAME // 4] + "..." + suffix
+
+
 def _dicts(findings: Iterable[Finding]) -> list[dict[str, str]]:
     return [finding.as_dict() for finding in findings]
 
 
 def _json(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
+    return _bytes(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; a question mark for each byte of a file name that is not (a name in Latin-1, say)."""
+    return text.encode(errors="replace")
 
 
 def _load(path: Path) -> dict[str, Any]:

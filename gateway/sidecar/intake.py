@@ -27,7 +27,7 @@ from gateway.sidecar.folder import Drop, Folder
 log = logging.getLogger("gateway.sidecar")
 
 SETTLE_SECONDS = 5.0
-"""A file that does not parse yet is left alone while it is younger than this: its writer may not have finished."""
+"""What cannot be read yet is left alone while it is younger than this: its writer may not have finished."""
 
 
 @dataclass(slots=True)
@@ -55,6 +55,8 @@ class Intake:
         return touched
 
     def _take(self, drop: Drop) -> str | None:
+        if drop.kind == "directory":
+            return None if _is_young(drop) else self._reject(drop, [_directory()])
         try:
             data = self.folder.read(drop)
         except UnsafeFileError as fault:
@@ -145,6 +147,15 @@ def _unknown_file() -> Finding:
         "",
         "Ce type de fichier n'est pas pris en charge.",
         "Déposer NOM.json, NOM.zip ou NOM.action.json (docs/folder.md).",
+    )
+
+
+def _directory() -> Finding:
+    return error(
+        "FLD-004",
+        "",
+        "C'est un dossier : rien de ce qu'il contient n'a été envoyé.",
+        "Déposer chaque fichier lui-même dans « new », et non le dossier qui les contient.",
     )
 
 

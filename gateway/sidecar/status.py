@@ -189,4 +189,8 @@ def _rows(found: Sequence[Task]) -> str:
 
 
 def _link(task: Task) -> str:
-    return f'<a href="{escape(quote(task.link))}">{escape(task.name)}</a>' if task.link else escape(task.name)
+    return (
+        f'<a href="{escape(quote(task.link, errors="surrogateescape"))}">{escape(task.name)}</a>'
+        if task.link
+        else escape(task.name)
+    )

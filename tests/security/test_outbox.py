@@ -18,6 +18,7 @@ import pytest
 from gateway import platform
 from gateway.api import Gateway
 from gateway.platform import UnsafeFileError
+from gateway.sidecar.daemon import Sidecar
 from gateway.sidecar.folder import Folder
 from gateway.sidecar.intake import Intake
 from tests.integration.practice import CASES, Practice, open_practice
@@ -75,6 +76,15 @@ def _unreadable_bytes(path: Path, _: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00" * 1000)
 
 
+def _directory(path: Path, _: Path) -> None:
+    path.mkdir()
+    (path / "inside.json").write_bytes(b"{}")
+
+
+def _link_to_directory(path: Path, secret: Path) -> None:
+    path.symlink_to(secret.parent, target_is_directory=True)
+
+
 STRANGE: tuple[Callable[[Path, Path], None], ...] = (
     _link,
     _dangling,
@@ -84,6 +94,8 @@ STRANGE: tuple[Callable[[Path, Path], None], ...] = (
     _device,
     _huge,
     _unreadable_bytes,
+    _directory,
+    _link_to_directory,
 )
 NAMES = (
     "a\nb.json",
@@ -92,6 +104,8 @@ NAMES = (
     "$(reboot).json",
     "é" * 80 + ".json",
     "x" * 200 + ".json",
+    "y" * 250 + ".json",
+    os.fsdecode(b"\xff\xfe.json"),
     "\u202egnp.json",
     "DURAND Eva 279035121518989.json",
     "~.json",
@@ -130,6 +144,41 @@ def test_what_is_no_file_is_put_aside_and_the_rest_goes_on(
     reports = "".join(path.read_text() for path in folder.rejected.glob("*.report.*"))
     assert SECRET not in reports
     assert secret.exists(), "a link is put aside, what it names is left alone"
+
+
+def test_a_directory_is_told_of_once_it_is_whole(practice: Practice) -> None:
+    """Somebody copies a whole directory into `new/`: left alone while it grows, then put aside with its files."""
+    with Gateway.open(practice.config) as gateway:
+        folder = Folder(practice.outbox("cabinet-01"))
+        folder.ensure()
+        (folder.new / "lundi").mkdir()
+        intake = Intake(gateway, folder, "cabinet-01")
+        intake.pass_once()
+        assert (folder.new / "lundi").is_dir()
+        (folder.new / "lundi" / "a.json").write_bytes(b"{}")
+        _age(folder.new / "lundi")
+        intake.pass_once()
+    assert (folder.rejected / "lundi" / "a.json").read_bytes() == b"{}"
+    report = json.loads((folder.rejected / "lundi.report.json").read_bytes())
+    assert [one["code"] for one in report["findings"]] == ["FLD-004"]
+
+
+def test_a_name_in_another_encoding_is_a_name(practice: Practice) -> None:
+    """As an old program writes it: Latin-1, which is no UTF-8. Taken over, with its status and the page."""
+    case = json.loads(next(CASES.glob("14_*.json")).read_bytes())
+    name = os.fsdecode("André".encode("latin-1"))
+    with Gateway.open(practice.config) as gateway:
+        sidecar = Sidecar(gateway)
+        for desk in sidecar.desks:
+            desk.folder.ensure()
+        folder = next(one.folder for one in sidecar.desks if one.intake.account == case["account"])
+        practice.drop(case, name, case["account"])
+        (folder.new / f"{name}-bis.json").write_bytes(b"not json")
+        _age(folder.new / f"{name}-bis.json")
+        sidecar.pass_once()
+        assert list(folder.new.iterdir()) == []
+        assert folder.statuses().keys() == {name}
+        assert "Andr?-bis" in (folder.root / "A_FAIRE.html").read_text(encoding="utf-8")
 
 
 def test_names_of_files_reach_neither_log_nor_store(practice: Practice, caplog: pytest.LogCaptureFixture) -> None:
