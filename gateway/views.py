@@ -276,7 +276,7 @@ def account_states(settings: Settings, counts: list[Count], pauses: list[Pause])
                 unattended=account.dmp is None or account.dmp.mode == "indirect",
                 waiting=sum(c.number for c in mine),
                 oldest=min((c.oldest for c in mine), default=None),
-                paused=tuple(f"{p.channel} ({p.reason})" for p in pauses if p.account == account.id),
+                paused=tuple(f"{p.channel} ({p.reason})" for p in pauses if p.account in (account.id, "*")),
             )
         )
     return found

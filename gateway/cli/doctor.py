@@ -88,10 +88,10 @@ def _place(code: str) -> str:
 
 def _look_inside(settings: Settings, look: _Look) -> None:
     from gateway.api import Gateway
-    from gateway.inspection import inspect_journal
+    from gateway.inspection import inspect_journal, inspect_pauses
 
     with Gateway.open(settings) as gateway:
-        look.findings += inspect_journal(settings, gateway.store)
+        look.findings += inspect_journal(settings, gateway.store) + inspect_pauses(gateway.store)
         look.accounts = gateway.account_states()
         look.accesses = {access.account: access for access in gateway.sessions.accesses()}
         look.findings += gateway.sessions.inspect() + gateway.mail.inspect()

@@ -15,15 +15,16 @@ from gateway import platform
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.findings import Finding, error, warning
-from gateway.inspection import certificates, journal, machine, versions
+from gateway.inspection import certificates, journal, machine, pauses, versions
 from gateway.inspection.certificates import held_certificates
 from gateway.settings import AccountSettings, Settings
 from gateway.store import database_path, on_postgres, pg_doctor, sqlite_doctor
+from gateway.store.settling import COPIED
 
 if TYPE_CHECKING:
     from gateway.store.base import Store
 
-__all__ = ["held_certificates", "inspect_journal", "inspect_machine", "inspect_settings"]
+__all__ = ["held_certificates", "inspect_journal", "inspect_machine", "inspect_pauses", "inspect_settings"]
 
 
 def inspect_settings(settings: Settings) -> list[Finding]:
@@ -50,6 +51,11 @@ def inspect_machine(settings: Settings) -> list[Finding]:
 def inspect_journal(settings: Settings, store: Store) -> list[Finding]:
     """Findings on the checkpoints of an open store."""
     return list(journal.inspect(settings, store))
+
+
+def inspect_pauses(store: Store) -> list[Finding]:
+    """Findings on what an open store sends nothing of, but for a copy: `Homes.inspect` tells more of that."""
+    return list(pauses.inspect([one for one in store.pauses() if one.reason != COPIED]))
 
 
 def _trust_space(settings: Settings) -> Iterator[Finding]:

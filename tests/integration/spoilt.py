@@ -196,6 +196,21 @@ def tomorrow(bench: Bench) -> None:
         connection.execute("UPDATE journal SET record = ? WHERE seq = ?", (json.dumps(value), last))
 
 
+def paused(bench: Bench) -> None:
+    with Gateway.open(bench.config) as gateway:
+        gateway.pause("cabinet-01", "dmp", by="Anne", reason="inventaire")
+
+
+def restored(bench: Bench) -> None:
+    """The database of an earlier day is put back, and the checkpoints tell that it went on since."""
+    database = bench.folder / "gateway.sqlite"
+    before = database.read_bytes()
+    with Gateway.open(bench.config) as gateway:
+        gateway.pause("cabinet-01", by="Anne", reason="X")
+        gateway.resume("cabinet-01", by="Anne")
+    database.write_bytes(before)
+
+
 def checkpoints_lost(bench: Bench) -> None:
     for path in (bench.folder / "checkpoints").glob("checkpoint-*"):
         path.unlink()
