@@ -19,26 +19,31 @@ _SOURCE = "DESIGN §4"
 def inspect(pauses: list[Pause]) -> Iterator[Finding]:
     """CFG-154, a warning, for what somebody paused; CFG-155, an error, for what the gateway stopped."""
     for one in pauses:
-        what = " ".join(_name(part) for part in (one.account, one.channel))
-        resume = f"kine-gateway queue resume {what}"
-        place = "/account" if one.account == EVERY else f"/account/{one.account}"
-        place += "" if one.channel == EVERY else f"/{one.channel}"
-        since = f"{one.since.astimezone():%d/%m/%Y %H:%M}"
-        if one.actor == GATEWAY:
-            message, advice = _stopped(one.reason, since, resume)
-            yield error("CFG-155", place, message, advice, _SOURCE)
-        else:
-            message = f"Mis en pause le {since} par {one.actor} ({one.reason}) : rien ne part."
-            yield warning("CFG-154", place, message, f"Quand c'est fini : {resume}", _SOURCE)
+        yield _stopped(one) if one.actor == GATEWAY else _paused(one)
 
 
-def _stopped(reason: str, since: str, resume: str) -> tuple[str, str]:
+def _paused(one: Pause) -> Finding:
+    message = f"Mis en pause le {_since(one)} par {one.actor} ({one.reason}) : rien ne part."
+    return warning("CFG-154", _place(one), message, f"Quand c'est fini : {_resume(one)}", _SOURCE)
+
+
+def _stopped(one: Pause) -> Finding:
     words = wording.words()["store"]["stopped"]
-    if reason in words:
-        return f"{words['what'].capitalize()} {words[reason]} (depuis le {since}).", words[f"{reason}-STEP"]
-    return f"Arrêté par la passerelle le {since} ({reason}) : rien ne part.", f"Corriger la cause, puis : {resume}"
+    if one.reason in words:
+        message = f"Envois {words[one.reason]} (le {_since(one)})."
+        return error("CFG-155", _place(one), message, words[f"{one.reason}-STEP"], _SOURCE)
+    message = f"Envois arrêtés par la passerelle le {_since(one)} ({one.reason})."
+    return error("CFG-155", _place(one), message, f"Corriger la cause, puis : {_resume(one)}", _SOURCE)
 
 
-def _name(part: str) -> str:
-    """As a shell takes it."""
-    return f"'{part}'" if part == EVERY else part
+def _place(one: Pause) -> str:
+    return "/".join(["/account", *(part for part in (one.account, one.channel) if part != EVERY)])
+
+
+def _since(one: Pause) -> str:
+    return f"{one.since.astimezone():%d/%m/%Y %H:%M}"
+
+
+def _resume(one: Pause) -> str:
+    """The command that ends it, as a shell takes it."""
+    return " ".join(["kine-gateway queue resume", *(f"'{p}'" if p == EVERY else p for p in (one.account, one.channel))])
