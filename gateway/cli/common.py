@@ -23,7 +23,7 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Sortie JSON.")]
 ByOption = Annotated[str | None, typer.Option("--by", help="Qui décide (par défaut : l'utilisateur du système).")]
 DeliveryArgument = Annotated[str, typer.Argument(metavar="ENVOI", help="Identifiant de l'envoi (queue list).")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Pourquoi : écrit au journal.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Pourquoi, sans nom de patient : écrit au journal.")]
 
 
 _OPENED: list[Gateway] = []

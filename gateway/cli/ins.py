@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import ins_datamatrix
-from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator, read_input
-from gateway.cli.ins_input import read_patient, typed_patient
+from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator
+from gateway.cli.ins_input import MatriculeFileOption, StdinOption, asked_patient, needed_matricule, read_patient
 from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -18,15 +18,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="INS : contrôler, chercher, vérifier, Datamatrix.", no_args_is_help=True)
 app.add_typer(ins_datamatrix.app, name="datamatrix")
 
-FileOption = Annotated[Path | None, typer.Option("--file", help="Document JSON dont prendre le patient (- : entrée).")]
-AccountOption = Annotated[str | None, typer.Option("--account", help="Compte qui interroge INSi.")]
-NameOption = Annotated[str | None, typer.Option("--name", help="Nom de naissance.")]
-GivenOption = Annotated[
-    list[str] | None, typer.Option("--first-name", help="Prénom de naissance, répétable, dans l'ordre.")
+FileOption = Annotated[
+    Path | None, typer.Option("--file", help="Document JSON dont prendre le patient, ou patient seul (- : entrée).")
 ]
-SexOption = Annotated[str | None, typer.Option("--sex", help="F ou M.")]
-BornOption = Annotated[str | None, typer.Option("--birth-date", help="AAAA-MM-JJ.")]
-PlaceOption = Annotated[str | None, typer.Option("--place", help="Lieu de naissance : code officiel géographique.")]
+AccountOption = Annotated[str | None, typer.Option("--account", help="Compte qui interroge INSi.")]
 StatusOption = Annotated[str, typer.Option("--status", help="Statut actuel : PROV, RECUP, VALI ou QUAL.")]
 OidOption = Annotated[str, typer.Option("--oid", help="OID du matricule.")]
 
@@ -35,13 +30,14 @@ TEST_OID = "1.2.250.1.213.1.4.10"
 
 @app.command("check")
 def check(
-    matricule: Annotated[str | None, typer.Argument(metavar="MATRICULE", help="15 caractères (- : entrée).")] = None,
-    oid: OidOption = TEST_OID,
     file: FileOption = None,
+    matricule_from_stdin: StdinOption = False,
+    matricule_from_file: MatriculeFileOption = None,
+    oid: OidOption = TEST_OID,
     production: Annotated[bool, typer.Option("--production", help="Règles d'un compte de production.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Contrôle un matricule, ou l'identité d'un document, sans interroger personne."""
+    """Contrôle un matricule (demandé au clavier, sauf option) ou l'identité d'un document ; n'interroge personne."""
     from gateway.api import Gateway
     from gateway.settings import Environment
 
@@ -49,22 +45,14 @@ def check(
     world = Environment.PRODUCTION if production else None
     if file is not None:
         found = office.check(read_patient(file), world or Environment.TEST)
-    elif matricule:
-        found = office.check_matricule(_typed(matricule), oid, world)
     else:
-        raise typer.BadParameter("donner un MATRICULE ou --file")
+        found = office.check_matricule(needed_matricule(matricule_from_stdin, matricule_from_file), oid, world)
     if as_json:
         print_json(found.as_dict())
     else:
         _facts(found.facts, found.may_leave if file is not None else None)
         print_findings(f.as_dict() for f in found.findings)
     raise typer.Exit(0 if found.ok else ATTENTION)
-
-
-def _typed(matricule: str) -> str:
-    """The matricule without the spaces that people write between its groups; `-` reads it from standard input."""
-    text = read_input(Path("-")).decode("utf-8", "replace") if matricule == "-" else matricule
-    return "".join(text.split()).upper()
 
 
 def _facts(facts: Any, may_leave: bool | None) -> None:
@@ -88,21 +76,16 @@ def _facts(facts: Any, may_leave: bool | None) -> None:
 
 
 @app.command("search")
-def search(  # noqa: PLR0913, PLR0917 (options of a command)
+def search(
     file: FileOption = None,
-    name: NameOption = None,
-    first_name: GivenOption = None,
-    sex: SexOption = None,
-    birth_date: BornOption = None,
-    place: PlaceOption = None,
     status: StatusOption = "PROV",
     account: AccountOption = None,
     by: ByOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cherche l'INS d'une personne auprès d'INSi, par ses traits de naissance."""
-    patient = read_patient(file) if file else typed_patient(name, first_name, sex, birth_date, place, status)
+    """Cherche l'INS d'une personne auprès d'INSi, par ses traits de naissance : demandés un à un sans --file."""
+    patient = read_patient(file, status) if file else asked_patient(status)
     with open_gateway(config) as gateway:
         found = gateway.ins.search(patient, by=operator(by), account=account)
     if as_json:
@@ -113,30 +96,22 @@ def search(  # noqa: PLR0913, PLR0917 (options of a command)
 
 
 @app.command("verify")
-def verify(  # noqa: PLR0913, PLR0917 (options of a command)
-    file: Annotated[Path | None, typer.Argument(metavar="FICHIER", help="Document JSON (- : entrée).")] = None,
-    matricule: Annotated[str | None, typer.Option("--matricule", help="Matricule à vérifier.")] = None,
+def verify(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FICHIER", help="Document JSON, ou patient seul (- : entrée).")
+    ] = None,
     oid: OidOption = TEST_OID,
-    name: NameOption = None,
-    first_name: GivenOption = None,
-    sex: SexOption = None,
-    birth_date: BornOption = None,
-    place: PlaceOption = None,
     status: StatusOption = "QUAL",
     account: AccountOption = None,
     by: ByOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Vérifie un INS auprès d'INSi. S'il n'est plus bon, les envois de ce patient sont retenus."""
-    from gateway.records.people import Ins
+    """Vérifie un INS auprès d'INSi. S'il n'est plus bon, les envois de ce patient sont retenus.
 
-    if file is not None:
-        patient = read_patient(file)
-    else:
-        patient = typed_patient(name, first_name, sex, birth_date, place, status)
-        if matricule:
-            patient = patient.model_copy(update={"ins": Ins(matricule=_typed(matricule), oid=oid)})
+    Sans FICHIER, matricule et traits sont demandés un à un.
+    """
+    patient = asked_patient(status, oid) if file is None else read_patient(file, status)
     with open_gateway(config) as gateway:
         found = gateway.ins.verify(patient, by=operator(by), account=account)
     if as_json:
@@ -182,7 +157,8 @@ def stops(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @app.command("resume")
 def resume(
-    matricule: Annotated[str, typer.Argument(metavar="MATRICULE", help="INS dont lever l'arrêt (- : entrée).")],
+    matricule_from_stdin: StdinOption = False,
+    matricule_from_file: MatriculeFileOption = None,
     release: Annotated[
         bool, typer.Option("--release", help="Laisser partir ce qui était retenu, avec l'INS d'alors.")
     ] = False,
@@ -191,8 +167,8 @@ def resume(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Lève l'arrêt des envois d'un patient."""
-    text = _typed(matricule)
+    """Lève l'arrêt des envois d'un patient, dont le matricule est demandé au clavier, sauf option."""
+    text = needed_matricule(matricule_from_stdin, matricule_from_file)
     if release and not yes:
         typer.confirm("Les envois retenus partiront avec l'INS écrit alors. Continuer ?", abort=True, err=True)
     with open_gateway(config) as gateway:

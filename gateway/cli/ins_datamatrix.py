@@ -22,7 +22,9 @@ _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM", b"P5", 
 
 @app.command("read")
 def read(
-    source: Annotated[str, typer.Argument(metavar="TEXTE|IMAGE|-", help="Texte scanné, image, ou - : entrée.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="FICHIER|-", help="Image ou texte scanné ; - : entrée standard, où scanner.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Lit un Datamatrix INS et dit chaque défaut. Une lecture ne qualifie jamais une identité."""
@@ -39,9 +41,11 @@ def read(
     raise typer.Exit(0 if found and all(one.ok for one in found) else ATTENTION)
 
 
-def _readings(office: InsOffice, source: str) -> list[Reading]:
-    file = Path(source)
-    data = read_input(file) if source == "-" or _is_file(file) else source.encode()
+def _readings(office: InsOffice, source: Path) -> list[Reading]:
+    if str(source) != "-" and not _is_file(source):
+        # Perhaps the scanned text itself: not repeated here, and no argument next time.
+        raise typer.BadParameter("donner un fichier (image ou texte), ou - et scanner sur l'entrée standard")
+    data = read_input(source)
     if data.startswith(_PICTURES):
         return office.read_datamatrix_image(data)
     return [office.read_datamatrix(data.decode("utf-8", "replace"))]
@@ -50,7 +54,7 @@ def _readings(office: InsOffice, source: str) -> list[Reading]:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a text longer than a file name may be
+    except (OSError, ValueError):  # a text longer than a file name may be, or none
         return False
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.common import ConfigOption, JsonOption, open_gateway, read_input
+from gateway.cli.ins_input import MatriculeFileOption, StdinOption, given_matricule
 from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say
 from gateway.errors import InputError
 from gateway.findings import error
@@ -90,15 +91,20 @@ def disclose(
 def verify_proof(
     file: Annotated[Path, typer.Argument(metavar="PREUVE")],
     public_key: NeededKey,
-    matricule: Annotated[
-        str | None, typer.Option("--matricule", help="Matricule INS du patient que la preuve doit concerner.")
-    ] = None,
+    matricule_from_stdin: StdinOption = False,
+    matricule_from_file: MatriculeFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Vérifie une preuve (`prove`, `disclose`) avec la seule clé publique, sans stockage ni configuration."""
+    """Vérifie une preuve (`prove`, `disclose`) avec la seule clé publique, sans stockage ni configuration.
+
+    Avec un matricule INS : et que cette preuve concerne ce patient.
+    """
     from gateway.audit import prove as proofs
     from gateway.audit.verify import read_key
 
+    if matricule_from_stdin and str(file) == "-":
+        raise typer.BadParameter("la preuve et le matricule ne peuvent pas venir tous deux de l'entrée standard")
+    matricule = given_matricule(matricule_from_stdin, matricule_from_file)
     proof, key = _proof(file), read_key(public_key)
     findings = proofs.verify_proof(proof, key)
     if matricule is not None and not findings and not proofs.is_person(proof, key, f"ins|{matricule}"):

@@ -140,7 +140,9 @@ def withdraw(  # noqa: PLR0913, PLR0917 (options of a command, all named)
         str | None,
         typer.Option("--reason", help="wrong_patient, wrong_recipient, error, duplicate ou patient_request."),
     ] = None,
-    note: Annotated[str, typer.Option("--note", help="En quelques mots, pour le journal (scellé).")] = "",
+    note: Annotated[
+        str, typer.Option("--note", help="En quelques mots, sans nom de patient, pour le journal (scellé).")
+    ] = "",
     by: ByOption = None,
     dry_run: DryRunOption = False,
     status: Annotated[bool, typer.Option("--status", help="Montrer où en est une annulation.")] = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator, read_input
+from gateway.cli.ins_input import MatriculeFileOption, StdinOption, given_matricule
 from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
 DocumentOption = Annotated[str | None, typer.Option("--document", help="Un document du patient (son identifiant).")]
 SubmissionOption = Annotated[
     Path | None, typer.Option("--submission", help="Document JSON dont prendre le patient (- : entrée).")
-]
-StdinOption = Annotated[
-    bool, typer.Option("--matricule-from-stdin", help="Lire le matricule INS sur l'entrée standard.")
-]
-FileOption = Annotated[
-    Path | None, typer.Option("--matricule-from-file", help="Fichier qui contient le matricule INS, seul.")
 ]
 AccountOption = Annotated[
     str | None, typer.Option("--account", help="Avec un matricule : compte (inutile s'il n'y en a qu'un).")
@@ -43,7 +38,7 @@ def held(
     document: DocumentOption = None,
     submission: SubmissionOption = None,
     matricule_from_stdin: StdinOption = False,
-    matricule_from_file: FileOption = None,
+    matricule_from_file: MatriculeFileOption = None,
     account: AccountOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -65,7 +60,7 @@ def export(  # noqa: PLR0913, PLR0917 (options of a command, all named)
     document: DocumentOption = None,
     submission: SubmissionOption = None,
     matricule_from_stdin: StdinOption = False,
-    matricule_from_file: FileOption = None,
+    matricule_from_file: MatriculeFileOption = None,
     account: AccountOption = None,
     include_hidden: Annotated[
         bool,
@@ -97,7 +92,7 @@ def erase(  # noqa: PLR0913, PLR0917 (options of a command, all named)
     document: DocumentOption = None,
     submission: SubmissionOption = None,
     matricule_from_stdin: StdinOption = False,
-    matricule_from_file: FileOption = None,
+    matricule_from_file: MatriculeFileOption = None,
     account: AccountOption = None,
     by: ByOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Montrer ce qui serait fait, sans rien faire.")] = False,
@@ -138,7 +133,7 @@ def _patient(
     if document is not None:
         return document
     if submission is None:
-        return matricule(read_input(file or Path("-")).decode("ascii", errors="replace"))
+        return matricule(given_matricule(from_stdin, file) or "")
     parsed, findings = parse_any(read_input(submission))
     if parsed is None:
         raise InputError(findings)

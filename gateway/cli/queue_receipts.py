@@ -12,7 +12,9 @@ from gateway.cli.output import print_json, print_table, say
 if TYPE_CHECKING:
     from gateway.views import DeliveryHistory, DeliveryView
 
-WordsOption = Annotated[str, typer.Option("--reason", "--note", help="Ce qui a été dit ou décidé, en quelques mots.")]
+WordsOption = Annotated[
+    str, typer.Option("--reason", "--note", help="Ce qui a été dit ou décidé, en quelques mots, sans nom de patient.")
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -92,6 +92,7 @@ def words(practice: Practice) -> dict[str, str]:
     report = as_json(gateway("report", "--period", "2026", "--json", config=config))
     (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
     patient = json.loads(case.read_bytes())["patient"]["ins"]["matricule"]
+    (folder / "matricule.txt").write_text(f"{patient}\n", encoding="ascii")
     (folder / "FACTURATION.csv").write_text(f"matricule;date\n{patient};2025-10-06\n", encoding="utf-8")
     return {"DELIVERY": delivery, "ENVOI": delivery, "DOCUMENT": document["document_id"]}
 

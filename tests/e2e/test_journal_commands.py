@@ -43,9 +43,12 @@ def test_an_auditor_finds_and_proves_what_was_sent(practice: Practice, tmp_path:
     assert not any(delivery["id"] in text for delivery in other["deliveries"])
     matricule = json.loads(case_file("01").read_bytes())["patient"]["ins"]["matricule"]
     assert matricule not in text
-    asked = ["journal", "verify-proof", disclosure, "--public-key", key, "--matricule"]
-    assert gateway(*asked, matricule).returncode == 0
-    refused = as_json(gateway(*asked, "102034500000123", "--json"), status=1)
+    asked = ["journal", "verify-proof", disclosure, "--public-key", key]
+    (tmp_path / "matricule.txt").write_text(f"{matricule[:7]} {matricule[7:]}\n")
+    assert gateway(*asked, "--matricule-from-file", tmp_path / "matricule.txt").returncode == 0
+    asked += ["--matricule-from-stdin", "--json"]
+    assert as_json(gateway(*asked, stdin=matricule.encode()))["ok"] is True
+    refused = as_json(gateway(*asked, stdin=b"102034500000123"), status=1)
     assert [finding["code"] for finding in refused["findings"]] == ["JRN-114"]
 
     received = next((tmp_path / "practice").rglob("*.eml"))

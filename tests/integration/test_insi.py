@@ -352,9 +352,14 @@ def test_commands(practice: Practice) -> None:
     shown = practice.cli("search", "--file", file, "--account", ACCOUNT, "--by", BY, "--json")
     assert shown.exit_code == 0, shown.output
     assert json.loads(shown.stdout)["ins"]["matricule"] == "252072B03312336"
-    options = ["--name", "Essai-Colonna", "--first-name", "Ange", "--sex", "M", "--birth-date", "1980-03-02"]
-    assert "180032A00401289" in practice.cli("search", *options, "--account", ACCOUNT, "--by", BY).stdout
-    wrong = practice.cli("search", *options[:-1], "2 mars 1980", "--account", ACCOUNT)
+    typed = "Essai-Colonna\nAnge\nM\n1980-03-02\n\n"
+    assert "180032A00401289" in practice.cli("search", "--account", ACCOUNT, "--by", BY, text=typed).stdout
+    alone = json.dumps(
+        {"birth_family": "Essai-Colonna", "birth_given": ["Ange"], "sex": "M", "birth_date": "1980-03-02"}
+    )
+    asked = practice.cli("search", "--file", "-", "--account", ACCOUNT, "--by", BY, "--json", text=alone)
+    assert json.loads(asked.stdout)["ins"]["matricule"] == "180032A00401289"
+    wrong = practice.cli("search", "--account", ACCOUNT, text=typed.replace("1980-03-02", "2 mars 1980"))
     assert isinstance(wrong.exception, InputError)
     assert wrong.exception.code == "INS-044"
 
@@ -365,24 +370,22 @@ def test_commands(practice: Practice) -> None:
     assert refused.exit_code == 1
     assert (json.loads(refused.stdout)["verdict"], len(json.loads(refused.stdout)["held"])) == ("none", 4)
     assert "TSI-STOP-NONE" in practice.cli("stops").stdout
-    assert practice.cli("resume", "252072B03312336", "--release", text="n\n").exit_code == 1
+    assert practice.cli("resume", "--release", text="252072B03312336\nn\n").exit_code == 1
     assert {state for state, _ in transports(practice, document)} == {"held"}
-    resumed = practice.cli(
-        "resume", "2 52 07 2B 033 123 36".replace(" ", ""), "--release", "--yes", "--by", BY, "--json"
-    )
+    resume = ["resume", "--matricule-from-stdin", "--release", "--yes", "--by", BY, "--json"]
+    resumed = practice.cli(*resume, text="2 52 07 2B 033 123 36\n")
     assert len(json.loads(resumed.stdout)["released"]) == 4
     proven = practice.cli("prove", file, "--proof", "PA", "--account", ACCOUNT, "--by", BY, "--json")
     assert json.loads(proven.stdout)["status"] == {"before": "QUAL", "after": "QUAL"}
 
 
-def test_verify_by_options_tells_what_left_under_the_wrong_ins(practice: Practice) -> None:
+def test_verify_by_answers_tells_what_left_under_the_wrong_ins(practice: Practice) -> None:
     document = submitted(practice)
     delivery = practice.gateway.status(document).deliveries[0].id
     practice.gateway.handed(delivery, by=BY, reason="urgent", means="main_propre")
     practice.box.insi.people.change(in_base(active=OTHER))
-    options = ["--matricule", "252072B03312336", "--name", "ESSAI-CASTELLI", "--first-name", "LAETITIA"]
-    options += ["--sex", "F", "--birth-date", "1952-07-21", "--account", ACCOUNT, "--by", BY]
-    shown = practice.cli("verify", *options)
+    typed = "252072B03312336\nESSAI-CASTELLI\nLAETITIA\nF\n1952-07-21\n\n"
+    shown = practice.cli("verify", "--account", ACCOUNT, "--by", BY, text=typed)
     assert shown.exit_code == 1
     assert "INS changé" in shown.stdout
     assert "déjà partis sous cet INS" in shown.stdout

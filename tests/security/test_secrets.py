@@ -11,9 +11,13 @@ from typing import get_args
 
 import pytest
 from pydantic import BaseModel
+from typer.testing import CliRunner
 
+from gateway.cli.app import app
 from gateway.errors import GatewayError
 from gateway.settings import Settings, redacted
+from tests.fuzz.target import CORPUS
+from tests.tools.commands_page import commands, root
 from tests.unit.package.samples import account
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +30,12 @@ RUNS = {
 """Modules that start a program, and why no secret is among its arguments."""
 NAMES_OF_SECRETS = {("token.py", "token")}
 """Arguments that name a secret without being one: the identifier of a token to revoke."""
+TRAITS = re.compile(r"matricule|\bnom\b|prénom|birth|naissance|first_name|\bsex", re.IGNORECASE)
+OF_SOMEBODY_ELSE = {
+    ("annuaire find", "name"),  # a professional of the public directory
+    *((f"mapping {verb}", "name") for verb in ("diff", "show", "try")),  # of a mapping
+}
+"""Arguments that ask for a name, and of whom."""
 NAMED = re.compile(r"pass(word|phrase)|secret|private|api_key|token$")
 
 
@@ -92,6 +102,26 @@ def test_no_command_takes_a_secret_as_an_argument() -> None:
         for name, text in re.findall(r"(\w+): Annotated\[([^\]]+), typer\.(?:Option|Argument)", path.read_text()):
             if NAMED.search(name) and (path.name, name) not in NAMES_OF_SECRETS:
                 assert "Path" in text, f"{path.name}: {name}"
+
+
+def test_no_command_takes_a_trait_of_a_patient_as_an_argument() -> None:
+    """Whatever asks for one is a flag (standard input), the path of a file, or a question at the keyboard."""
+    found = {
+        (" ".join(words), str(one.name))
+        for words, command in commands(root())
+        for one in command.params
+        if (TRAITS.search(f"{one.name} {one.metavar or ''}") or TRAITS.match(getattr(one, "help", "") or ""))
+        and one.type_descriptor.annotation not in {bool, Path}
+    }
+    assert found == OF_SOMEBODY_ELSE
+
+
+def test_the_scanned_text_of_an_identity_is_no_argument() -> None:
+    scanned = (CORPUS / "datamatrix" / "long.txt").read_text()
+    run = CliRunner().invoke(app, ["ins", "datamatrix", "read", scanned])
+    assert run.exit_code == 2
+    assert "DURAND" not in run.output + run.stderr
+    assert "DURAND" in CliRunner().invoke(app, ["ins", "datamatrix", "read", "-"], input=scanned).stdout
 
 
 def test_what_objects_show_of_themselves(tmp_path: Path) -> None:
