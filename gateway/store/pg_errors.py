@@ -36,15 +36,20 @@ _BY_STATE = {
     "42501": _REFUSED,
 }
 _BY_CLASS = {"08": _GONE, "28": _REFUSED}
-# A failed connection has no SQLSTATE, only words: those by which a server that is there says no, or TLS does.
-_REFUSAL = re.compile(r"authentication|pg_hba|certificate|SSL|does not exist|no password", re.IGNORECASE)
+# A connection that cannot be made has no SQLSTATE, only words: those by which a server that is there says no, or TLS
+# does. TLS also tells of a peer that went away, now or later: that refuses nothing.
+_LOST = r"SYSCALL|connection has been closed|error: unexpected eof"
+_NO = rf"authentication|pg_hba|certificate|SSL(?! (?:{_LOST}))|does not exist|no password"
+_REFUSAL = re.compile(rf"connection (?:failed|is bad): .*(?:{_NO})", re.IGNORECASE | re.DOTALL)
+_CRASHED = {"FATAL", "PANIC"}
+"""How grave an error is that ends the server's process, whatever its SQLSTATE: a COMMIT may be in the WAL by then."""
 
 
 @contextmanager
 def translated(place: str, *, committing: bool = False) -> Iterator[None]:
     """psycopg's errors as StoreError; a broken constraint is a fault of ours and stays what it is.
 
-    `committing`: when the connection is lost now, nobody knows whether the server committed (STO-011).
+    `committing`: when the connection is lost now, or its server process, nobody knows whether it committed (STO-011).
     """
     import psycopg
 
@@ -65,7 +70,8 @@ def _meaning(error: Exception, committing: bool) -> tuple[str, str, str]:
     else:
         unknown = ("STO-005", f"Base inutilisable (SQLSTATE {state}).", "")
         found = _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or unknown
-    return _UNSURE if committing and found is _GONE else found
+    crashed = getattr(getattr(error, "diag", None), "severity_nonlocalized", None) in _CRASHED
+    return _UNSURE if committing and (found is _GONE or crashed) else found
 
 
 def _told(said: tuple[str, str, str], place: str) -> StoreError:

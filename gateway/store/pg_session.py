@@ -30,6 +30,7 @@ SET idle_in_transaction_session_timeout = '15s';
 SET tcp_keepalives_idle = 10;
 SET tcp_keepalives_interval = 5;
 SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = '20s';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')
 """
 # libpq's side of the same; with several hosts in the URL, the one that can be written to.

@@ -11,7 +11,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -35,12 +35,31 @@ def available() -> bool:
     return find("initdb") is not None and find("pg_ctl") is not None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a cluster stands. By default in the temporary folder, and reached from this machine alone."""
+
+    parent: Path | None = None
+    """Folder that its own is made in."""
+    listen: str = "127.0.0.1"
+    within: Sequence[str] = ()
+    """Command that leads into its network namespace."""
+    certificate: bytes = b""
+    """Its key and certificate (PEM), for TLS."""
+    access: str = ""
+    """Lines for pg_hba.conf: who else may come in."""
+
+
+HERE = Place()
+
+
 @dataclass
 class Server:
     """A running cluster."""
 
     folder: Path
     port: int
+    place: Place = HERE
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, schema: str | None = None, *, host: str | None = None) -> str:
@@ -84,10 +103,12 @@ class Server:
 
     def _control(self, *arguments: str) -> None:
         log = self.folder / "log"
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses={self.place.listen}"
         command = [str(find("pg_ctl")), "-D", str(self.folder / "data"), "-w", "-l", str(log), "-o", options]
         command += arguments
-        run = subprocess.run(_as_owner(command), capture_output=True, text=True, timeout=60, check=False)
+        run = subprocess.run(
+            [*self.place.within, *_as_owner(command)], capture_output=True, text=True, timeout=60, check=False
+        )
         assert run.returncode == 0, run.stdout + run.stderr + (log.read_text() if log.exists() else "")
 
 
@@ -98,13 +119,11 @@ def _as_owner(command: list[str]) -> list[str]:
 
 
 @contextmanager
-def running(port: int, *, segment: int = 1, **settings: str) -> Iterator[Server]:
+def running(port: int, *, segment: int = 1, place: Place = HERE, **settings: str) -> Iterator[Server]:
     """A cluster made for this block, its WAL in files of `segment` MB. `settings` go to its configuration."""
-    folder = Path(tempfile.mkdtemp(prefix="kine-pg-"))
-    if os.geteuid() == 0:
-        owner = pwd.getpwnam(OWNER)
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-    server = Server(folder, port)
+    folder = Path(tempfile.mkdtemp(prefix="kine-pg-", dir=place.parent))
+    give(folder)
+    server = Server(folder, port, place)
     try:
         _create(
             server,
@@ -121,6 +140,13 @@ def running(port: int, *, segment: int = 1, **settings: str) -> Iterator[Server]
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def give(path: Path) -> None:
+    """Make a file or folder the server's own."""
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam(OWNER)
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
 def _create(server: Server, segment: int, settings: dict[str, str]) -> None:
     data = server.folder / "data"
     command = [str(find("initdb")), "-D", str(data), "-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8"]
@@ -128,3 +154,16 @@ def _create(server: Server, segment: int, settings: dict[str, str]) -> None:
     subprocess.run(_as_owner(command), capture_output=True, check=True, timeout=60, cwd=server.folder)
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+    with (data / "pg_hba.conf").open("a", encoding="utf-8") as file:
+        file.write(server.place.access)
+    if server.place.certificate:
+        _with_tls(data, server.place.certificate)
+
+
+def _with_tls(data: Path, certificate: bytes) -> None:
+    path = data / "server.pem"
+    path.touch(0o600)
+    path.write_bytes(certificate)
+    give(path)
+    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.write("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.pem'\n")

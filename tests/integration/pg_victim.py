@@ -46,6 +46,21 @@ class Sink:
         with self.path.open("ab", buffering=0) as file:
             file.write(f"{delivery} {worker}\n".encode())
 
+    def complain(self, worker: str, fault: StoreError, seconds: float = 0.0) -> None:
+        """A worker was told by its store that something could not be done, after so many seconds."""
+        with self._complaints.open("ab", buffering=0) as file:
+            file.write(f"{worker} {fault.code} {seconds}\n".encode())
+
+    def complaints(self, worker: str) -> list[tuple[str, float]]:
+        """What a worker was told, in order, and how long each took to be told."""
+        lines = self._complaints.read_text().splitlines() if self._complaints.exists() else []
+        told = [line.split() for line in lines]
+        return [(code, float(seconds)) for name, code, seconds in told if name == worker]
+
+    @property
+    def _complaints(self) -> Path:
+        return self.path.with_suffix(".complaints")
+
     def received(self) -> Counter[str]:
         """How often each delivery arrived."""
         lines = self.path.read_text().splitlines() if self.path.exists() else []
@@ -67,9 +82,10 @@ def work(chosen: Settings, name: str, sink: Sink, lease: float, linger: float, p
                 time.sleep(linger)
                 _deliver(store, sink, claim, stop=number == pause_at)
             for claim in store.claim_doubtful(Wanted(name, lease, 4)):
-                _insist(store, claim, SENT if sink.received()[claim.delivery_id] else ABSENT)
+                _insist(store, sink, claim, SENT if sink.received()[claim.delivery_id] else ABSENT)
             time.sleep(0.02)
-        except StoreError:  # the server went away: wait for it
+        except StoreError as fault:  # the server went away: wait for it
+            sink.complain(name, fault)
             time.sleep(0.1)
     store.close()
 
@@ -83,23 +99,25 @@ def _deliver(store: Outbox, sink: Sink, claim: Claim, *, stop: bool) -> None:
         store.mark_transmitting(claim)
         sink.take(claim.delivery_id, claim.worker)
     except LeaseLostError:
-        _insist(store, claim, Result(Event.GIVEN_BACK, Transport.RETRY, "lost", "ENG-LEASE", due_in=0))
+        _insist(store, sink, claim, Result(Event.GIVEN_BACK, Transport.RETRY, "lost", "ENG-LEASE", due_in=0))
         return
-    _insist(store, claim, SENT)
+    _insist(store, sink, claim, SENT)
 
 
-def _insist(store: Outbox, claim: Claim, result: Result) -> Any:
+def _insist(store: Outbox, sink: Sink, claim: Claim, result: Result) -> Any:
     """A result is recorded whatever it takes, as a flight does."""
     for _ in range(100):
+        started = time.monotonic()
         try:
             return store.record(claim, result)
-        except StoreError:
+        except StoreError as fault:
+            sink.complain(claim.worker, fault, time.monotonic() - started)
             time.sleep(0.1)
     raise AssertionError("the server never came back")
 
 
-def submit(chosen: Settings, name: str, number: int) -> None:
-    """Submit documents, again and again until each is taken: same key, so none is taken twice."""
+def submit(chosen: Settings, name: str, number: int, sink: Sink | None = None) -> None:
+    """Submit documents, again and again until each is taken: same key, so none is taken twice. Complaints as `name`."""
     store = open_store(chosen)
     for place in range(number):
         account = chosen.account[place % len(chosen.account)].id
@@ -108,6 +126,8 @@ def submit(chosen: Settings, name: str, number: int) -> None:
             try:
                 store.accept(request)
                 break
-            except StoreError:
+            except StoreError as fault:
+                if sink is not None:
+                    sink.complain(name, fault)
                 time.sleep(0.1)
     store.close()

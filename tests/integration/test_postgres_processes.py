@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.audit.verify import verify_store
 from gateway.errors import StoreError
 from gateway.settings import Settings
-from gateway.store.base import Filter
 from gateway.store.outbox import Outbox
 from tests.integration import database, pg_victim
+from tests.integration.pg_fleet import DOCUMENTS, Start, check, ended, is_stopped, sink, start, wait_until
 from tests.integration.pg_victim import Sink
 from tests.unit.store import kit
 from tests.unit.store.engines import postgres
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "sink", "start"]
 pytestmark = [pytest.mark.needs("postgres"), pytest.mark.timeout(120)]
-
-DOCUMENTS = 40
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.integration.pg_victim"])
-Start = Callable[..., Any]
 
 
 @pytest.fixture
@@ -40,56 +31,8 @@ def chosen(postgres: database.Server, tmp_path: Path) -> Iterator[Settings]:
     postgres.clean(url)
 
 
-@pytest.fixture
-def sink(tmp_path: Path) -> Sink:
-    return Sink(tmp_path / "received")
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Processes of the test; none outlives it."""
-    started: list[Any] = []
-
-    def run(target: Callable[..., None], *arguments: Any) -> Any:
-        process = CONTEXT.Process(target=target, args=arguments)
-        process.start()
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.is_alive():
-            os.kill(process.pid, signal.SIGKILL)
-        process.join(10)
-
-
 def fill(chosen: Settings) -> None:
     pg_victim.submit(chosen, "doc", DOCUMENTS)
-
-
-def check(chosen: Settings, sink: Sink) -> list[dict[str, Any]]:
-    """Every document sent and received exactly once, the journal whole. Returns its records."""
-    with closing(pg_victim.open_store(chosen)) as store:
-        rows = store.deliveries(Filter(limit=10_000))
-        assert len(rows) == DOCUMENTS
-        assert {row.state for row in rows} == {"sent"}
-        assert sink.received() == dict.fromkeys((row.id for row in rows), 1)
-        report = verify_store(store)
-        assert report.ok, report.summary
-        assert len(report.shards) == 4
-        return [json.loads(entry.record) for entry in store.snapshot().records()]
-
-
-def wait_until(said: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not said():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
-
-
-def is_stopped(process: Any) -> bool:
-    """Whether the system says that the process is stopped (Linux)."""
-    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def test_workers_share_the_queue(chosen: Settings, sink: Sink, start: Start) -> None:
@@ -98,8 +41,7 @@ def test_workers_share_the_queue(chosen: Settings, sink: Sink, start: Start) -> 
     wait_until(lambda: not any(job.is_alive() for job in jobs[:1]))
     jobs += [start(pg_victim.work, chosen, f"w{number}", sink, 60.0, 0.0) for number in range(3)]
     for job in jobs:
-        job.join(60)
-        assert job.exitcode == 0
+        ended(job)
     records = check(chosen, sink)
     claimed = [record for record in records if record["event"] == "claimed"]
     assert len(claimed) == DOCUMENTS
@@ -112,8 +54,7 @@ def test_a_lost_machine_is_taken_over_after_its_lease(chosen: Settings, sink: Si
     wait_until(lambda: len(sink.received()) >= 2)
     os.kill(lost.pid, signal.SIGKILL)
     other = start(pg_victim.work, chosen, "other", sink, 30.0, 0.0)
-    other.join(60)
-    assert other.exitcode == 0
+    ended(other)
     records = check(chosen, sink)
     assert {record["worker"] for record in records if record["event"] == "recovered"} == {"lost"}
 
@@ -124,12 +65,10 @@ def test_a_process_paused_past_its_lease_sends_nothing(chosen: Settings, sink: S
     wait_until(lambda: is_stopped(paused))
     before = sink.received()
     other = start(pg_victim.work, chosen, "other", sink, 30.0, 0.0)
-    other.join(60)
-    assert other.exitcode == 0
+    ended(other)
     assert len(sink.received()) == DOCUMENTS > len(before)
     os.kill(paused.pid, signal.SIGCONT)
-    paused.join(30)
-    assert paused.exitcode == 0
+    ended(paused)
     records = check(chosen, sink)
     late = [record for record in records if record["event"] == "late_result"]
     assert late, "what it had to say is journalled"
@@ -168,8 +107,7 @@ def test_a_failover_loses_and_doubles_nothing(
         wait_until(lambda part=part: len(sink.received()) >= part or not any(job.is_alive() for job in jobs[1:]))  # type: ignore[misc]
         postgres.restart()
     for job in jobs:
-        job.join(60)
-        assert job.exitcode == 0
+        ended(job)
     last = start(pg_victim.work, chosen, "last", sink, 20.0, 0.0)
     last.join(60)
     check(chosen, sink)

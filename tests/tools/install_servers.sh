@@ -20,6 +20,7 @@ command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/n
 want xmlsec1 xmlsec1
 want systemd systemd-analyze
 want openssl openssl
+want iproute2 ip
 [ -e /usr/share/xml/opensaml/saml-schema-assertion-2.0.xsd ] || missing="$missing opensaml-schemas"
 want poppler-utils pdftoppm
 want chromium chromium

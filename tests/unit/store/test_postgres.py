@@ -19,6 +19,7 @@ from gateway.errors import StoreError
 from gateway.store import pg_doctor, pg_session
 from gateway.store.base import Result
 from gateway.store.outbox import Outbox
+from gateway.store.pg_errors import translated
 from gateway.store.pg_session import Dsn
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.states import Event, Transport
@@ -180,6 +181,30 @@ def test_errors_are_told_by_code_alone(store: Outbox, statement: str, code: str)
     with pytest.raises(StoreError, match=code):
         run()
     assert store.accept(kit.request()).created
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("connection failed: connection to server at x failed: SSL error: certificate verify failed", "STO-013"),
+        ("connection failed: connection to server at x failed: server does not support SSL, but SSL was r", "STO-013"),
+        ("connection failed: FATAL:  password authentication failed for user x", "STO-013"),
+        ("connection failed: connection to server at x failed: SSL SYSCALL error: EOF detected", "STO-010"),
+        ("connection failed: connection to server at x failed: Connection refused", "STO-010"),
+        ("connection timeout expired", "STO-010"),
+        ("consuming input failed: SSL SYSCALL error: Connection timed out", "STO-010"),
+        ("consuming input failed: SSL connection has been closed unexpectedly", "STO-010"),
+        ("consuming input failed: SSL error: unexpected eof while reading", "STO-010"),
+        ("sending query failed: server closed the connection unexpectedly", "STO-010"),
+    ],
+)
+def test_a_connection_that_is_lost_is_no_refusal(words: str, code: str) -> None:
+    """TLS tells of both; and at COMMIT a loss leaves open what was done."""
+    with pytest.raises(StoreError, match=code), translated("x"):
+        raise psycopg.OperationalError(words)
+    at_commit = "STO-011" if code == "STO-010" else code
+    with pytest.raises(StoreError, match=at_commit), translated("x", committing=True):
+        raise psycopg.OperationalError(words)
 
 
 def test_an_answer_that_never_came_is_told_apart(store: Outbox, postgres: database.Server) -> None:
