@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from gateway.errors import ConfigError, GatewayError
 
 if TYPE_CHECKING:
+    import httpx2
+    from rfc3161_client import TimeStampRequest
+
     from gateway.settings import TimestampSettings
 
 _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"
@@ -24,28 +27,45 @@ def stamp(settings: TimestampSettings, data: bytes) -> bytes:
     Raises TimestampError (TSA-001 unreachable, TSA-002 refused or not about these bytes), ConfigError (TSA-003).
     """
     import httpx2
-    from rfc3161_client import TimestampRequestBuilder, decode_timestamp_response
+    from rfc3161_client import TimestampRequestBuilder
 
     request = TimestampRequestBuilder().data(data).build()
     try:
         with httpx2.Client(
             verify=_context(settings), timeout=settings.timeout, follow_redirects=False, trust_env=False
         ) as client:
-            answer = client.post(settings.url, content=request.as_bytes(), headers={"Content-Type": _QUERY})
+            status, kind, reply = _posted(client, settings.url, request.as_bytes())
     except httpx2.HTTPError as fault:
         raise TimestampError("TSA-001", "Le service d'horodatage ne répond pas.", "Nouvel essai plus tard.") from fault
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if answer.status_code != 200 or kind != _REPLY or len(answer.content) > _MAX_REPLY:
-        raise TimestampError("TSA-002", f"Le service d'horodatage refuse (HTTP {answer.status_code}).", "")
+    if status != 200 or kind != _REPLY or len(reply) > _MAX_REPLY:
+        raise TimestampError("TSA-002", f"Le service d'horodatage refuse (HTTP {status}).", "")
+    check(reply, request)
+    return reply
+
+
+def check(reply: bytes, request: TimeStampRequest) -> None:
+    """Hold an authority's answer (DER) against the question. Raises TimestampError (TSA-002). No signature."""
+    from rfc3161_client import decode_timestamp_response
+
     try:
-        response = decode_timestamp_response(answer.content)
+        response = decode_timestamp_response(reply)
         info = response.tst_info
         ours = info.nonce == request.nonce and info.message_imprint.message == request.message_imprint.message
     except ValueError as fault:
         raise TimestampError("TSA-002", "Réponse illisible du service d'horodatage.", "") from fault
     if response.status != 0 or not ours:
         raise TimestampError("TSA-002", "Le service d'horodatage n'a pas horodaté ce point de contrôle.", "")
-    return answer.content
+
+
+def _posted(client: httpx2.Client, url: str, query: bytes) -> tuple[int, str, bytes]:
+    """Status, media type and body of the answer, of which no more is read than it may have."""
+    with client.stream("POST", url, content=query, headers={"Content-Type": _QUERY}) as answer:
+        kind, data = answer.headers.get("content-type", "").partition(";")[0].strip().lower(), bytearray()
+        for chunk in answer.iter_raw():
+            data += chunk
+            if len(data) > _MAX_REPLY:
+                break
+        return answer.status_code, kind, bytes(data)
 
 
 def _context(settings: TimestampSettings) -> ssl.SSLContext | bool:

@@ -15,6 +15,8 @@ from gateway.identity.datamatrix import Modules
 
 MAX_IMAGE = 30 * 1024 * 1024
 """Bytes of an image file; a page at 600 dots an inch in grey has less."""
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "PPM", "WEBP")
+"""What a scanner, a camera or a screen writes. Pillow knows more, and would start Ghostscript for one of them (EPS)."""
 QUIET = 2
 """White modules around the symbol; ISO/IEC 16022 asks for one at least."""
 
@@ -38,7 +40,7 @@ def texts(image: bytes) -> list[str]:
             raise ValueError("too large")
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a picture that swells when opened is refused, not opened with a warning
-            picture = Image.open(io.BytesIO(image)).convert("L")
+            picture = Image.open(io.BytesIO(image), formats=FORMATS).convert("L")
     except Exception as fault:  # Pillow raises many kinds on a damaged file
         advice = "Donner une image PNG, JPEG ou TIFF du code, nette et droite."
         raise ConfigError("DMX-022", "Image illisible.", advice) from fault

@@ -10,53 +10,19 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
+from tests.security.outside import SECRET, Outside, outside
 from tests.security.readers import XML, Reader
 
-SECRET = "contenu-que-personne-ne-doit-lire"
+__all__ = ["outside"]
+
 SECONDS = 5.0
 """Processor time for one hostile document."""
 MEMORY = 600_000_000
 """Bytes by which a reader may grow over all attacks: some carry 12 MB of text themselves."""
-
-
-@dataclass
-class Outside:
-    """What a document may try to reach: a file with a secret, a pipe that notices a reader, a port that counts."""
-
-    secret: Path
-    pipe: Path
-    port: int
-    server: socket.socket
-
-    def touched(self) -> bool:
-        """Whether the pipe has a reader or a connection waits."""
-        try:
-            os.close(os.open(self.pipe, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            opened = False  # ENXIO: nobody holds its reading end
-        else:
-            opened = True
-        try:
-            self.server.accept()[0].close()
-        except BlockingIOError:
-            return opened
-        return True
-
-
-@pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Outside]:
-    secret, pipe = tmp_path / "secret.txt", tmp_path / "pipe"
-    secret.write_text(SECRET)
-    os.mkfifo(pipe)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
-        yield Outside(secret, pipe, server.getsockname()[1], server)
 
 
 def _doc(doctype: str, body: str = "<a>&x;</a>", before: str = "") -> bytes:

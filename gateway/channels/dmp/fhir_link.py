@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
@@ -17,12 +18,15 @@ from gateway.package.mtom import HttpBody
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gateway.channels.outcome import BeforeCommit
     from gateway.channels.recording import Recorder
     from gateway.clock import Clock
     from gateway.settings import DmpSettings
 
 FHIR = "application/fhir+json"
 FORM = "application/x-www-form-urlencoded"
+_CLIMBS = re.compile(r"\.\.|%2e|\\|[\x00-\x20\x7f]", re.IGNORECASE)
+"""What leaves the base again, once somebody has undone its disguise."""
 MAX_SEARCH = 32 * 1024 * 1024
 """Largest answer to a search that is read, in bytes."""
 
@@ -69,30 +73,36 @@ class FhirLink:
         """POST [base]/<kind>/_search: an INS belongs in no address, where servers and proxies would log it."""
         body = HttpBody(FORM, (urlencode(parameters).encode("ascii"),))
         asked = Asked("POST", f"{self.base}/{kind}/_search", body, FHIR, MAX_SEARCH)
-        return await self._send(asked, f"SEARCH {kind}", fed=False)
+        return await self._send(asked, f"SEARCH {kind}", Exchange())
 
     async def get(self, url: str, *, accept: str, most: int) -> HttpAnswer | Outcome:
         """GET an address below the base: another one is never asked (AnswerError says so)."""
-        return await self._send(Asked("GET", url, None, accept, most), "GET Binary", fed=False)
+        return await self._send(Asked("GET", url, None, accept, most), "GET Binary", Exchange())
 
-    async def post(self, kind: str, body: bytes) -> HttpAnswer | Outcome:
-        """POST a resource: to the base for a Bundle, else to its type. A lost answer is a doubt."""
+    async def post(self, kind: str, body: bytes, before_commit: BeforeCommit | None = None) -> HttpAnswer | Outcome:
+        """POST a resource: to the base for a Bundle, else to its type. A lost answer is a doubt.
+
+        Raises what `before_commit` raises, with nothing sent.
+        """
         url = f"{self.base}/{kind}" if kind else self.base
-        return await self._send(Asked("POST", url, HttpBody(FHIR, (body,)), FHIR), f"POST {kind or 'Bundle'}", fed=True)
+        asked = Asked("POST", url, HttpBody(FHIR, (body,)), FHIR)
+        return await self._send(asked, f"POST {kind or 'Bundle'}", Exchange(before_commit), fed=True)
 
-    async def patch(self, kind: str, parameters: Mapping[str, str], body: HttpBody) -> HttpAnswer | Outcome:
-        """Conditional PATCH. A lost answer is a doubt."""
+    async def patch(
+        self, kind: str, parameters: Mapping[str, str], body: HttpBody, before_commit: BeforeCommit
+    ) -> HttpAnswer | Outcome:
+        """Conditional PATCH. A lost answer is a doubt. Raises what `before_commit` raises, with nothing sent."""
         url = f"{self.base}/{kind}?{urlencode(parameters)}"
-        return await self._send(Asked("PATCH", url, body, FHIR), f"PATCH {kind}", fed=True)
+        return await self._send(Asked("PATCH", url, body, FHIR), f"PATCH {kind}", Exchange(before_commit), fed=True)
 
-    async def _send(self, asked: Asked, words: str, *, fed: bool) -> HttpAnswer | Outcome:
+    async def _send(self, asked: Asked, words: str, exchange: Exchange, *, fed: bool = False) -> HttpAnswer | Outcome:
         http = self.ready()
         if isinstance(http, Outcome):
             return http
         with self._tracer.action("feed" if fed else "ask") as steps:
             started, reply = steps.started(), CANCELLED
             try:
-                answer = await self._try(http, asked, fed=fed)
+                answer = await self._try(http, asked, exchange, fed=fed)
                 reply = f"HTTP {answer.status}" if isinstance(answer, HttpAnswer) else answer.reason
                 if isinstance(answer, HttpAnswer):
                     self._tracer.dated(answer.date, started, self.host)
@@ -100,10 +110,9 @@ class FhirLink:
                 steps.note(words, reply, started)
         return answer
 
-    async def _try(self, http: HttpClient, asked: Asked, *, fed: bool) -> HttpAnswer | Outcome:
+    async def _try(self, http: HttpClient, asked: Asked, exchange: Exchange, *, fed: bool) -> HttpAnswer | Outcome:
         import httpx2
 
-        exchange = Exchange()
         try:
             return await http.send(asked, exchange)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as fault:
@@ -114,7 +123,11 @@ class FhirLink:
         if not url:
             raise AnswerError("no address for the content")
         whole = url if "://" in url else f"{self.base}/{url.lstrip('/')}"
-        ours, parts = urlsplit(self.base), urlsplit(whole)
-        if (parts.scheme, parts.netloc) != (ours.scheme, ours.netloc) or ".." in parts.path:
+        try:
+            ours, parts = urlsplit(self.base), urlsplit(whole)
+        except ValueError:  # brackets that hold no address
+            raise AnswerError("an address that is none") from None
+        same = (parts.scheme, parts.netloc) == (ours.scheme, ours.netloc) and parts.path.startswith(f"{ours.path}/")
+        if not same or _CLIMBS.search(whole):
             raise AnswerError("a content at another address than the door's")
         return whole
