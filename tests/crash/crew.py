@@ -243,9 +243,9 @@ def _time_the_window(folder: Path) -> None:
         return await command(self, *arguments, **options)
 
     async def traced(self: Exchange, event: str, info: dict[str, Any]) -> None:
+        await trace(self, event, info)
         if event.endswith("send_request_headers.started"):
             out("dmp")
-        await trace(self, event, info)
 
     Desk.leave = checked  # type: ignore[method-assign]
     TracedClient.execute_command = execute  # type: ignore[method-assign]

@@ -238,7 +238,7 @@ def _on_smtp(mine: Mine) -> None:
 def _on_dmp(mine: Mine) -> None:
     from gateway.channels.dmp import channel, http
 
-    pieces, post = http._pieces, channel.DmpChannel._post_feed
+    pieces, leave, post = http._pieces, http.Exchange.leave, channel.DmpChannel._post_feed
     look = channel.DmpChannel._look_for
 
     async def slowly(body: Any) -> Any:
@@ -247,8 +247,12 @@ def _on_dmp(mine: Mine) -> None:
             mine("dmp.post.half" if number == 0 else "")
         mine("dmp.post.after")
 
+    async def left(self: Any) -> None:
+        await leave(self)
+        if self._before is not None:
+            mine("dmp.post.before")
+
     async def posted(self: Any, *arguments: Any) -> Any:
-        mine("dmp.post.before")
         answer = await post(self, *arguments)
         mine("dmp.answer.after")
         return answer
@@ -258,6 +262,7 @@ def _on_dmp(mine: Mine) -> None:
         return await look(self, *arguments)
 
     http._pieces = slowly
+    http.Exchange.leave = left  # type: ignore[method-assign]
     channel.DmpChannel._post_feed = posted  # type: ignore[method-assign]
     channel.DmpChannel._look_for = looked  # type: ignore[method-assign]
 

@@ -70,8 +70,8 @@ class DmpChannel:
         if isinstance(target, Outcome):
             return target
         body, head = self._feed(package, context, ready, target)
-        await before_commit()
-        return self._settled(await self._post_feed(ready, body, head, context), context)
+        outcome = await self._post_feed(ready, body, head, context, before_commit)
+        return self._settled(outcome, context)
 
     async def resolve(self, package: Package) -> Outcome:
         """Was the document accepted? To be called for a delivery that had begun to transmit, and for no other.
@@ -161,8 +161,15 @@ class DmpChannel:
         body = mtom.feed(package, to=head.to, message_id=head.message_id, assertion=head.assertion, replaced=target)
         return body, head
 
-    async def _post_feed(self, ready: Ready, body: HttpBody, head: Envelope, context: DmpContext) -> Outcome:
-        answer = await self.link.post(ready, head, body, fed=True)
+    async def _post_feed(
+        self,
+        ready: Ready,
+        body: HttpBody,
+        head: Envelope,
+        context: DmpContext,
+        before_commit: BeforeCommit | None = None,
+    ) -> Outcome:
+        answer = await self.link.feed(ready, head, body, before_commit)
         if isinstance(answer, Outcome):
             return answer
         payload = self.link.payload(answer, head, context, fed=True)

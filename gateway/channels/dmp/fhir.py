@@ -43,8 +43,7 @@ class FhirDoor:
         refused = await self._existence.known(context)
         if refused is not None:
             return refused
-        await before_commit()
-        outcome = await self._feed(package, context)
+        outcome = await self._feed(package, context, before_commit)
         if outcome.verdict is Verdict.PERMANENT:
             self._existence.forget(context)
         return outcome
@@ -72,9 +71,9 @@ class FhirDoor:
 
     # ------------------------------------------------------------------------------------------------- feeding
 
-    async def _feed(self, package: Package, context: DmpContext) -> Outcome:
+    async def _feed(self, package: Package, context: DmpContext, before_commit: BeforeCommit | None = None) -> Outcome:
         kind = "" if context.door == "iti65" else "DocumentReference"
-        answer = await self._link.post(kind, package.part("request").data)
+        answer = await self._link.post(kind, package.part("request").data, before_commit)
         outcome = answer if isinstance(answer, Outcome) else self._read(answer, context)
         own = outcome.reason == fhir_classify.DUPLICATE
         if own and self._link.settings.in_doubt == "resend":  # our identifiers are random: nobody else used them
@@ -130,10 +129,9 @@ class FhirDoor:
             wanted = pdsm_update.operations(context.change, state.entry.resource or {})
         except ValueError as fault:
             return Outcome(Verdict.PERMANENT, "DMP-UPD-UNREADABLE", str(fault), host=self._host)
-        await before_commit()
         named = {"identifier": f"{data().uri_identifiers}|urn:oid:{context.document_id}"}
         body = HttpBody(pdsm_update.MEDIA_TYPE, (pdsm_update.body(wanted),))
-        answer = await self._link.patch("DocumentReference", named, body)
+        answer = await self._link.patch("DocumentReference", named, body, before_commit)
         return answer if isinstance(answer, Outcome) else self._changed(answer, context)
 
     def _changed(self, answer: HttpAnswer, context: DmpUpdateContext) -> Outcome:

@@ -20,6 +20,8 @@ from gateway.package.mtom import HttpBody
 if TYPE_CHECKING:
     import httpx2
 
+    from gateway.channels.outcome import BeforeCommit
+
 _SLICE = 64 * 1024
 _KEEP_ALIVE = 15.0  # seconds; shorter than servers do, so that a request rarely meets a connection being closed
 
@@ -191,15 +193,26 @@ def _taped(stream: Any, tape: Tape) -> httpx2.AsyncByteStream:
 
 
 class Exchange:
-    """Remembers whether the first byte of a request left (httpcore trace events)."""
+    """Remembers whether the first byte of a request left (httpcore trace events).
 
-    def __init__(self) -> None:
+    `before` is called once the connection stands, just before that byte: what it raises goes to the caller of the
+    request, with nothing sent.
+    """
+
+    def __init__(self, before: BeforeCommit | None = None) -> None:
         self.sent = False
+        self._before = before
 
     async def trace(self, event: str, _info: dict[str, Any]) -> None:
         """Callback of the `trace` extension."""
         if event.endswith("send_request_headers.started"):
-            self.sent = True
+            await self.leave()
+
+    async def leave(self) -> None:
+        """The first byte is about to leave."""
+        if self._before is not None:
+            await self._before()
+        self.sent = True
 
 
 async def _pieces(body: HttpBody) -> AsyncIterator[bytes]:

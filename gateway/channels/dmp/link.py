@@ -11,7 +11,7 @@ from lxml import etree
 
 from gateway.channels.dmp import answers, classify
 from gateway.channels.dmp.http import Exchange, HttpAnswer, HttpClient
-from gateway.channels.outcome import Outcome, Verdict
+from gateway.channels.outcome import BeforeCommit, Outcome, Verdict
 from gateway.channels.recording import Recorder
 from gateway.channels.tls import client_context
 from gateway.channels.trace import CANCELLED, Tracer
@@ -122,18 +122,26 @@ class DmpLink:
         assertion = etree.tostring(element, encoding="unicode").encode()
         return Envelope(f"{self.settings.url.rstrip('/')}/{service}", message_id, assertion, now)
 
-    async def post(
-        self, ready: Ready, envelope: Envelope, body: HttpBody, *, fed: bool = False, large: int | None = None
+    async def feed(
+        self, ready: Ready, envelope: Envelope, body: HttpBody, before_commit: BeforeCommit | None = None
     ) -> HttpAnswer | Outcome:
-        """POST and read the answer; an Outcome says why none came.
+        """POST what changes something there: a lost answer is a doubt. Raises what `before_commit` raises."""
+        return await self._traced(ready, envelope, body, Exchange(before_commit), fed=True)
 
-        `fed`: the request changes something there, so a lost answer is a doubt. `large`: the answer may bring documents
-        of so many bytes each in parts of its own.
-        """
+    async def _traced(
+        self,
+        ready: Ready,
+        envelope: Envelope,
+        body: HttpBody,
+        exchange: Exchange,
+        *,
+        fed: bool = False,
+        large: int | None = None,
+    ) -> HttpAnswer | Outcome:
         with self.tracer.action("feed" if fed else "ask") as steps:
             started, reply = steps.started(), CANCELLED
             try:
-                answer = await self._post(ready, envelope, body, fed=fed, large=large)
+                answer = await self._post(ready, envelope, body, exchange, fed=fed, large=large)
                 reply = f"HTTP {answer.status}" if isinstance(answer, HttpAnswer) else answer.reason
                 if isinstance(answer, HttpAnswer):
                     self.tracer.dated(answer.date, started, self.host)
@@ -142,11 +150,11 @@ class DmpLink:
         return answer
 
     async def _post(
-        self, ready: Ready, envelope: Envelope, body: HttpBody, *, fed: bool, large: int | None
+        self, ready: Ready, envelope: Envelope, body: HttpBody, exchange: Exchange, *, fed: bool, large: int | None
     ) -> HttpAnswer | Outcome:
+        """POST and read the answer; an Outcome says why none came."""
         import httpx2
 
-        exchange = Exchange()
         try:
             return await ready.http.post(envelope.to, body, exchange, large=large)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as fault:
@@ -157,12 +165,15 @@ class DmpLink:
     async def ask(
         self, service: str, identity: DmpIdentity, build: Build, *, large: int | None = None
     ) -> tuple[Element, HttpAnswer] | Outcome:
-        """Post a request that changes nothing and read the payload of the answer; an Outcome says why there is none."""
+        """Post a request that changes nothing and read the payload of the answer; an Outcome says why there is none.
+
+        `large`: the answer may bring documents of so many bytes each in parts of its own.
+        """
         ready = self.ready()
         if isinstance(ready, Outcome):
             return ready
         envelope = self.envelope(service, identity, ready.keys)
-        answer = await self.post(ready, envelope, build(envelope), large=large)
+        answer = await self._traced(ready, envelope, build(envelope), Exchange(), large=large)
         if isinstance(answer, Outcome):
             return answer
         payload = self.payload(answer, envelope, identity, fed=False)

@@ -52,8 +52,7 @@ class Updates:
     async def _post(self, body: bytes, context: DmpUpdateContext, ready: Ready, before_commit: BeforeCommit) -> Outcome:
         head = self._link.envelope("registry", context, ready.keys)
         request = mtom.soap_body(_envelope(head, body), soap.UPDATE)
-        await before_commit()
-        answer = await self._link.post(ready, head, request, fed=True)
+        answer = await self._link.feed(ready, head, request, before_commit)
         if isinstance(answer, Outcome):
             return answer
         payload = self._link.payload(answer, head, context, fed=True)

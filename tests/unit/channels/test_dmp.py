@@ -78,12 +78,13 @@ class FakeHttp:
 
     async def post(self, url: str, body: HttpBody, exchange: Exchange, *, large: int | None = None) -> HttpAnswer:
         self.large.append(large)
-        self.posted.append((url.rpartition("/")[2], body))
         step = self.steps.pop(0)
-        if isinstance(step, tuple) and isinstance(step[0], Exception):
-            exchange.sent = step[1]
-            raise step[0]
-        exchange.sent = True
+        broken, left = step if isinstance(step, tuple) and isinstance(step[0], Exception) else (None, True)
+        if left:
+            await exchange.leave()
+        self.posted.append((url.rpartition("/")[2], body))
+        if broken is not None:
+            raise broken
         if isinstance(step, HttpAnswer):
             return step
         found = re.search(rb"<wsa:MessageID>(.*?)</wsa:MessageID>", body.data)

@@ -34,7 +34,7 @@ class Script:
 
     async def send(self, asked: Asked, exchange: Exchange) -> HttpAnswer:
         self.asked.append(asked)
-        exchange.sent = True
+        await exchange.leave()
         step = self.steps.pop(0)
         if isinstance(step, Exception):
             raise step

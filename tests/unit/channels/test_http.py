@@ -16,6 +16,7 @@ import pytest
 from gateway.channels.dmp.answers import MAX_ANSWER, AnswerError
 from gateway.channels.dmp.http import Exchange, HttpClient, _pieces
 from gateway.channels.tls import client_context, tls_fault
+from gateway.errors import LeaseLostError
 from gateway.package.mtom import HttpBody
 from gateway.settings import TlsSettings
 from tests.unit.channels.scripted import Certificates, certificates
@@ -29,21 +30,27 @@ class Server:
 
     reply: bytes
     port: int = 0
+    connections: int = 0
     requests: list[bytes] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            self.requests.append(head + await reader.readexactly(length))
-            writer.write(self.reply)
-            await writer.drain()
-            if self.reply:
-                await reader.read()  # until the client closes
+            while True:
+                self.requests.append(await self._request(reader))
+                writer.write(self.reply)
+                await writer.drain()
+                if not self.reply:
+                    return
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.transport.abort()
+
+    async def _request(self, reader: asyncio.StreamReader) -> bytes:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        return head + await reader.readexactly(length)
 
 
 @asynccontextmanager
@@ -126,6 +133,48 @@ async def test_lost_answer_was_sent_and_refused_connection_was_not(files: Certif
         await http_client.post("https://localhost:1/", BODY, exchange)
     await http_client.aclose()
     assert not exchange.sent
+
+
+async def test_the_lease_is_checked_once_the_connection_stands(files: Certificates) -> None:
+    """Opening a connection may take seconds: the check comes behind it, and before the first byte of the request."""
+    calls: list[int] = []
+    async with server(files, http("200 OK")) as found:
+
+        async def check() -> None:
+            calls.append(found.connections)
+
+        http_client = client(files)
+        for _ in range(2):
+            await http_client.post(f"https://localhost:{found.port}/", BODY, Exchange(check))
+        await http_client.aclose()
+    assert calls == [1, 1]
+    assert len(found.requests) == 2
+
+
+async def test_a_lease_that_is_lost_sends_nothing(files: Certificates) -> None:
+    async def check() -> None:
+        raise LeaseLostError("ENG-LEASE", "lost")
+
+    async with server(files, http("200 OK")) as found:
+        http_client, exchange = client(files), Exchange(check)
+        with pytest.raises(LeaseLostError):
+            await http_client.post(f"https://localhost:{found.port}/", BODY, exchange)
+        assert (await http_client.post(f"https://localhost:{found.port}/", BODY, Exchange())).status == 200
+        await http_client.aclose()
+    assert not exchange.sent
+    assert len(found.requests) == 1
+
+
+async def test_nobody_there_is_known_before_the_lease_is_checked(files: Certificates) -> None:
+    """A server that cannot be reached leaves no doubt, whatever happens to the process meanwhile."""
+
+    async def check() -> None:
+        raise AssertionError("nothing was about to leave")
+
+    http_client = client(files)
+    with pytest.raises(httpx2.ConnectError):
+        await http_client.post("https://localhost:1/", BODY, Exchange(check))
+    await http_client.aclose()
 
 
 async def test_server_of_another_authority_gets_nothing(files: Certificates, tmp_path: Path) -> None:

@@ -377,7 +377,7 @@ async def test_traces_say_commands_and_codes_only(certificates: Certificates) ->
 async def test_a_fault_loses_nothing(certificates: Certificates, lies: dict[str, Any], reason: str) -> None:
     box = Box(lies=lies)
     box.add(raw(1))
-    async with reading(box, certificates) as reader:
+    async with reading(box, certificates, timeout=60) as reader:
         fault = await refusal(reader)
         assert (fault.verdict, fault.reason) == (Verdict.TRANSIENT, reason)
         box.lies.clear()
