@@ -34,6 +34,7 @@ _READABLE = tuple(
         str(ROOT / "mappings"),
         str(ROOT / "config"),
         "/usr/share/zoneinfo",
+        *(one for one in sys.path if one.endswith(".zip")),  # where an import looks first
     }
 )
 
