@@ -303,8 +303,10 @@ class Outbox(PatientOutbox, KeepingOutbox, KeyOutbox, ClockOutbox):
 
     def close(self) -> None:
         """See Store."""
-        self.checkpoint()
-        self.core.db.close()
+        try:
+            self.checkpoint()
+        finally:
+            self.core.db.close()
 
     def _begin(self, shards: int) -> None:
         # Read before the journal's size: a checkpoint is written after its commit, so it can never be ahead.

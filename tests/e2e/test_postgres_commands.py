@@ -9,27 +9,18 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.test_commands import BILAN, REASON, as_json, gateway
 from tests.integration import database
-from tests.integration.practice import Practice, open_practice
+from tests.integration.pg_practice import practice
+from tests.integration.practice import Practice
 from tests.unit.store.engines import postgres
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "practice"]
 pytestmark = [pytest.mark.needs("postgres"), pytest.mark.timeout(240)]
-
-
-@pytest.fixture
-def practice(postgres: database.Server, tmp_path: Path, certificates: Path) -> Iterator[Practice]:
-    made = open_practice(tmp_path / "practice", certificates=certificates)
-    text = made.config.read_text(encoding="utf-8")
-    made.config.write_text(text.replace("sqlite:///gateway.sqlite", postgres.fresh(), 1), encoding="utf-8")
-    yield made
-    made.box.close()
 
 
 def test_a_day_of_a_practice(practice: Practice, tmp_path: Path) -> None:

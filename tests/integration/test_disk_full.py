@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.api import Gateway
-from gateway.clock import SeededRandomness, SystemClock
-from gateway.engine.worker import Worker
+from gateway.clock import SystemClock
 from gateway.errors import StoreError
 from gateway.store.outbox import Outbox
+from tests.integration.full_store import LONG, accept_many, bench, until
 from tests.integration.practice import CASES, Practice, case, open_practice
 from tests.integration.smalldisk import SmallDisk, mounted
 from tests.unit.engine.test_worker import Script
@@ -22,7 +22,6 @@ from tests.unit.store import kit
 
 pytestmark = pytest.mark.needs("tmpfs")
 FULL = {"STO-005", "STO-007"}
-LONG = 60.0
 
 
 @pytest.fixture
@@ -31,23 +30,12 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield made
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LONG):
-        while not condition():  # noqa: ASYNC110 (the condition is in the database)
-            await asyncio.sleep(0.02)
-
-
 def opened(folder: Path, **changes: object) -> Outbox:
     return kit.open_store(folder, SystemClock(), **changes)  # type: ignore[arg-type]
 
 
 def sound(store: Outbox) -> bool:
     return kit.sql(store, "PRAGMA integrity_check") == [("ok",)]
-
-
-def accept_many(store: Outbox) -> None:
-    for number in range(50):  # free pages inside the file may take a few
-        store.accept(kit.request(f"more-{number}"))
 
 
 def test_what_cannot_be_stored_is_not_accepted(disk: SmallDisk) -> None:
@@ -65,12 +53,6 @@ def test_what_cannot_be_stored_is_not_accepted(disk: SmallDisk) -> None:
     assert store.document(first.document_id).id == first.document_id
     assert sound(store)
     store.close()
-
-
-def bench(store: Outbox, folder: Path, script: Script, told: list[str], lease: float = 60.0) -> Worker:
-    settings = kit.settings(folder, retry={"lease": lease}, sidecar={"scan_every": 0.05})
-    more = {"clock": SystemClock(), "randomness": SeededRandomness("w"), "settings": settings}
-    return Worker(store, lambda *_: script, subscribers=[lambda event: told.append(event.event)], **more)  # type: ignore[arg-type]
 
 
 async def test_an_answer_that_cannot_be_written_down_is_kept_until_it_can(disk: SmallDisk) -> None:

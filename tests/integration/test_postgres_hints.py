@@ -6,16 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from gateway.api import Gateway
 from tests.integration import database
-from tests.integration.practice import CASES, ROOT, Practice, open_practice
+from tests.integration.pg_practice import practice
+from tests.integration.practice import CASES, ROOT, Practice
 from tests.unit.store.engines import postgres
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "practice"]
 pytestmark = [pytest.mark.needs("postgres"), pytest.mark.timeout(120)]
 FIRST, SECOND = (CASES / f"{name}.json" for name in ("01_entorse_cheville_bilan", "03_epaule_operee_bilan"))
 LISTENS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN kine%'"
@@ -28,15 +28,6 @@ def wait_until(said: Callable[[], bool], seconds: float) -> float:
         assert time.monotonic() - started < seconds, "it never happened"
         time.sleep(0.02)
     return time.monotonic() - started
-
-
-@pytest.fixture
-def practice(postgres: database.Server, tmp_path: Path, certificates: Path) -> Iterator[Practice]:
-    made = open_practice(tmp_path / "practice", certificates=certificates)
-    text = made.config.read_text(encoding="utf-8")
-    made.config.write_text(text.replace("sqlite:///gateway.sqlite", postgres.fresh(), 1), encoding="utf-8")
-    yield made
-    made.box.close()
 
 
 def look_every(practice: Practice, seconds: float) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.api import Gateway
 from tests.integration import database
-from tests.integration.practice import CASES, ROOT, Practice, open_practice
+from tests.integration.pg_practice import on_postgres
+from tests.integration.practice import CASES, ROOT, Practice
 from tests.security import life
 from tests.security.needles import Needle, Needles, of_cases
 
@@ -29,11 +30,8 @@ def server(needs: Callable[..., None]) -> Iterator[database.Server]:
 
 @pytest.fixture
 def practice(tmp_path: Path, certificates: Path, server: database.Server) -> Iterator[Practice]:
-    made = open_practice(tmp_path / "practice", certificates=certificates)
-    text = made.config.read_text(encoding="utf-8")
-    made.config.write_text(text.replace("sqlite:///gateway.sqlite", server.url()), encoding="utf-8")
-    yield made
-    made.box.close()
+    with on_postgres(tmp_path / "practice", certificates, server.url()) as made:
+        yield made
 
 
 _FILES = """
