@@ -27,6 +27,17 @@ FRESH = 6 * 3600.0
 """Seconds for which a server's word counts; its span has then grown by some twenty seconds."""
 
 
+def http_date(text: str | None) -> datetime | None:
+    """The instant of a header of a server (RFC 9110 §5.6.7), aware; None for anything that is none. Never raises."""
+    try:
+        at = parsedate_to_datetime(text or "")
+        at = at.replace(tzinfo=at.tzinfo or UTC)
+        at.timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):  # the library's own checks are few
+        return None
+    return at
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What is known of one server: its time less the machine's elapsed clock, between `low` and `high` seconds.
@@ -75,12 +86,9 @@ class Skew:
 
     def dated(self, source: str, header: str | None, started: float) -> None:
         """An HTTP answer has just come, with this Date header (RFC 9110 §6.6.1). What is no date says nothing."""
-        try:
-            at = parsedate_to_datetime(header or "")
-            told = at.replace(tzinfo=at.tzinfo or UTC).timestamp()
-        except (ValueError, TypeError, OverflowError, IndexError):
-            return
-        self.told(source, told, told + DATE_SPAN, started)
+        at = http_date(header)
+        if at is not None:
+            self.told(source, at.timestamp(), at.timestamp() + DATE_SPAN, started)
 
     def told(self, source: str, first: float, last: float, started: float) -> None:
         """A server's time was between these instants (POSIX seconds) at some moment since `started`."""

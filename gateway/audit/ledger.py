@@ -215,7 +215,7 @@ def _notes_of(at: str) -> list[str] | None:
         return None
     try:
         return [str(note) for note in json.loads(at)["checkpoint"]["notes"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

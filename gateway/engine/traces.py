@@ -98,7 +98,9 @@ class TraceLog:
                     continue  # most lines: not worth decoding
                 try:
                     trace = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
+                    continue
+                if not isinstance(trace, dict):
                     continue
                 if delivery is None or trace.get("delivery") == delivery:
                     yield trace

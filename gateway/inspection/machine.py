@@ -8,7 +8,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from gateway import platform
 from gateway.errors import GatewayError
 from gateway.findings import Finding, error, warning
+from gateway.skew import http_date
 from gateway.store import database_path, on_postgres
 
 if TYPE_CHECKING:
@@ -180,9 +180,5 @@ def _date(answer: bytes) -> datetime | None:
     for line in answer.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"date":
-            try:
-                at = parsedate_to_datetime(value.strip().decode("ascii", "replace"))
-            except ValueError:
-                return None
-            return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+            return http_date(value.strip().decode("ascii", "replace"))
     return None

@@ -155,7 +155,11 @@ def load(name: str) -> VendorMapping:
 
     Raises MappingError `MAP-110` with every refused key.
     """
-    path = path_of(name)
+    return parse(path_of(name))
+
+
+def parse(path: Path) -> VendorMapping:
+    """The mapping in a TOML file. Raises MappingError `MAP-110` with every refused key."""
     try:
         value = tomllib.loads(path.read_text(encoding="utf-8"))
         value["tables"] = {key: _table(table, path.parent) for key, table in dict(value.get("tables", {})).items()}

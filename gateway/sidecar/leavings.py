@@ -64,6 +64,6 @@ def _json_files(folder: Path) -> list[Path]:
 def _document(path: Path) -> str | None:
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return value.get("document_id") if isinstance(value, dict) else None

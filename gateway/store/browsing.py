@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from gateway.store import journal, reading
@@ -68,6 +69,10 @@ def journal_records(core: Core) -> int:
     return 0 if row is None else int(row["size"])
 
 
+_CURSOR = re.compile(r"([0-9]{1,14})\.([A-Za-z0-9-]{1,64})")
+"""Milliseconds up to the year 5138, and a delivery as the store names them: no other text reaches a statement."""
+
+
 def cursor_text(cursor: Cursor) -> str:
     """A cursor as it stands in an address."""
     return f"{to_ms(cursor.created_at)}.{cursor.delivery}"
@@ -75,7 +80,5 @@ def cursor_text(cursor: Cursor) -> str:
 
 def parse_cursor(text: str) -> Cursor | None:
     """A cursor as it stood in an address; None where it is none."""
-    at, dot, delivery = text.partition(".")
-    if not dot or not at.isascii() or not at.isdigit() or len(at) > 15:
-        return None
-    return Cursor(from_ms(int(at)), delivery)
+    found = _CURSOR.fullmatch(text)
+    return None if found is None else Cursor(from_ms(int(found[1])), found[2])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +22,7 @@ from gateway.errors import ConfigError, NotFoundError
 from gateway.store.sealing import read_secret
 
 FORMAT = "kine-gateway/tokens/1"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 PREFIX = "kg_"
 """What a token starts with, so that one left in a file is recognised for what it is."""
 
@@ -133,12 +135,17 @@ def _digest(secret: str) -> str:
 
 
 def _parse(path: Path) -> tuple[Token, ...]:
+    return parse(read_secret(path), path)
+
+
+def parse(data: bytes, path: Path) -> tuple[Token, ...]:
+    """The tokens of a file's content. Raises ConfigError (WEB-001)."""
     try:
-        value = json.loads(read_secret(path))
+        value = json.loads(data)
         if value["format"] != FORMAT:
             raise ValueError("unknown format")
         return tuple(_token(item) for item in value["tokens"])
-    except (ValueError, KeyError, TypeError) as fault:
+    except (ValueError, KeyError, TypeError, RecursionError) as fault:
         message = f"{path} n'est pas un fichier de jetons."
         raise ConfigError("WEB-001", message, "Le restaurer, ou le supprimer et refaire des jetons.") from fault
 
@@ -149,8 +156,17 @@ def _token(item: dict[str, str | None]) -> Token:
 
     def time(key: str) -> datetime | None:
         value = item[key]
-        return None if value is None else datetime.fromisoformat(value)
+        return None if value is None else _instant(value)
 
-    role, created = Role(text("role")), datetime.fromisoformat(text("created"))
+    role, created = Role(text("role")), _instant(text("created"))
+    if not _SHA256.fullmatch(text("sha256")):
+        raise ValueError("not a digest")
     about = (text("id"), text("name"), role, item["account"], text("sha256"), created)
     return Token(*about, expires=time("expires"), revoked=time("revoked"))
+
+
+def _instant(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return found

@@ -81,7 +81,7 @@ class Progress:
     def _all(self) -> dict[str, Any]:
         try:
             value = json.loads(self._path.read_bytes())
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return {}
         found = value.get("cursors") if isinstance(value, dict) else None
         return found if isinstance(found, dict) else {}

@@ -252,5 +252,7 @@ def _record(**fields: object) -> bytes:
 
 
 if __name__ == "__main__":
-    for write in (handed_in, documents, services, own_files):
+    from tests.fuzz.make_corpus_files import files
+
+    for write in (handed_in, documents, services, own_files, files):
         write()

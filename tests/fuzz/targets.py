@@ -332,7 +332,7 @@ def _backup(data: bytes) -> None:
 
 def targets() -> tuple[Target, ...]:
     """All of them, the sandbox's included."""
-    from tests.fuzz import targets_sandbox
+    from tests.fuzz import targets_files, targets_sandbox
 
     own = (
         Target("submission", _submission, words=_JSON, share=8),
@@ -364,4 +364,4 @@ def targets() -> tuple[Target, ...]:
         Target("keysafe", _keysafe, (StoreError,), words=_JSON, share=1),
         Target("backup", _backup, (StoreError,), words=_JSON, share=8),
     )
-    return (*own, *targets_sandbox.targets())
+    return (*own, *targets_files.targets(), *targets_sandbox.targets())

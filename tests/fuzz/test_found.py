@@ -5,22 +5,32 @@ from __future__ import annotations
 import json
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from gateway.audit import prove, verify
+from gateway.audit.ledger import _notes_of
+from gateway.channels.annuaire import extraction
 from gateway.channels.dmp import answers, fhir_answers
 from gateway.channels.dmp.answers import AnswerError
+from gateway.channels.dmp.http import _retry_after
 from gateway.channels.dmp.multipart import MultipartReader
-from gateway.errors import StoreError
+from gateway.errors import ConfigError, StoreError
+from gateway.inspection import machine
 from gateway.read import fhir, xdm
 from gateway.sandbox.dmp.fhir import jsonpatch
 from gateway.sandbox.dmp.fhir.issues import RefusedError
 from gateway.sandbox.mail_answer import reading_report
 from gateway.sandbox.mail_check import check_mail
 from gateway.sandbox.xdm import XdmError, read_archive
+from gateway.sidecar import leavings
+from gateway.skew import http_date
 from gateway.store import backup, keysafe
+from gateway.store.browsing import parse_cursor
 from gateway.store.checkpoint import CheckpointError, Verifier
+from gateway.web import tokens as web_tokens
+from gateway.web.webhooks import Progress
 from tests.fuzz.target import CORPUS, sound
 from tests.fuzz.targets import _terms, scratch
 
@@ -149,3 +159,50 @@ def test_a_resource_whose_kind_is_no_word_is_read_around(kind: object) -> None:
     first = {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Composition", "section": [section]}}
     bundle = {"resourceType": "Bundle", "type": "document", "entry": [first, entry]}
     assert fhir.read(json.dumps(bundle).encode(), _terms()).findings
+
+
+@pytest.mark.parametrize(
+    "date", ["Sun, 22 Nov 2026 10" + "9" * 40 + ":00:00 GMT", "x", "Sun, 22 Nov 99999 10:00:00 GMT", ""]
+)
+def test_a_date_that_no_calendar_has_is_none(date: str) -> None:
+    """The library's reader raises four kinds of errors; one of them, in Retry-After, would have hidden an answer."""
+    assert http_date(date) is None
+    assert _retry_after(date) is None
+    assert extraction._modified(date) is None
+    assert machine._date(f"Date: {date}\r\n".encode()) is None
+
+
+def test_a_retry_after_is_a_number_or_a_date() -> None:
+    assert _retry_after("\xb2") is None  # a superscript two: a digit to Python, no number
+    assert _retry_after("9" * 400) == 86_400
+    assert _retry_after("Sun, 22 Nov 2020 10:00:00 -0000") == 0
+
+
+def test_a_file_name_in_an_encoding_that_is_none_is_no_name() -> None:
+    assert extraction._file_name("attachment; filename*=utf\0-8''a.zip") in {"", "a.zip"}
+
+
+@pytest.mark.parametrize("cursor", ["999999999999999.a", "1.\0", "1.", "1", ".a", "-1.a", "1.a b", "\u0661.a"])
+def test_a_cursor_of_a_page_names_a_day_and_a_delivery(cursor: str) -> None:
+    """The first raised an error of the calendar, the second one of the database."""
+    assert parse_cursor(cursor) is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"sha256": "\xe9"}, {"expires": "2027-01-01T00:00:00"}, {"role": "x"}, {"created": 1}, {"sha256": None}]
+)
+def test_a_file_of_tokens_that_nobody_wrote_so_is_refused(change: dict[str, object]) -> None:
+    """A digest beyond ASCII, or a time without zone, would have failed every request later on."""
+    value = json.loads((CORPUS / "token_file" / "tokens.json").read_bytes())
+    value["tokens"][0] |= change
+    for data in (json.dumps(value).encode(), b"[" * 100_000):
+        with pytest.raises(ConfigError, match="WEB-001"):
+            web_tokens.parse(data, Path("tokens.json"))
+
+
+def test_small_files_of_a_depth_without_end_are_read_around(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"[" * 100_000)
+    assert leavings._document(path) is None
+    assert Progress(path).get("a") is None
+    assert _notes_of("{" + '"a":{' * 100_000) == []

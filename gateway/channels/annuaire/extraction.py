@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from gateway import platform
@@ -27,6 +26,7 @@ from gateway.channels.annuaire.words import fold, fold_town, town_of
 from gateway.clock import Clock
 from gateway.findings import Finding, Severity, warning
 from gateway.settings import AnnuaireSettings, ExtractionSettings
+from gateway.skew import http_date
 
 Progress = Callable[[str, int, int], object]
 """Called with the step (`download`, `import`, `index`), the bytes done and the bytes announced (0: unknown)."""
@@ -126,14 +126,14 @@ def _file_name(disposition: str) -> str:
     """The `filename` of a Content-Disposition (RFC 6266)."""
     message = Message()
     message["Content-Disposition"] = disposition
-    return message.get_filename("") or ""
+    try:
+        return message.get_filename("") or ""
+    except (ValueError, LookupError):  # an encoding that is none
+        return ""
 
 
 def _modified(text: str) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
+    return http_date(text)
 
 
 @contextlib.contextmanager

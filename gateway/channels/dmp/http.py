@@ -8,7 +8,6 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from gateway.channels.dmp.answers import MAX_ANSWER
@@ -16,6 +15,7 @@ from gateway.channels.dmp.multipart import MultipartReader
 from gateway.channels.recording import Recorder, Tape
 from gateway.clock import Clock, SystemClock
 from gateway.package.mtom import HttpBody
+from gateway.skew import http_date
 
 if TYPE_CHECKING:
     import httpx2
@@ -227,10 +227,7 @@ def _retry_after(value: str | None) -> float | None:
     """Seconds of a Retry-After header (RFC 9110 §10.2.3), at most a day; None when absent or unreadable."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.isascii() and value.strip().isdigit():
         return min(float(value), 86400.0)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), 86400.0)
+    at = http_date(value)
+    return None if at is None else min(max((at - datetime.now(UTC)).total_seconds(), 0.0), 86400.0)
