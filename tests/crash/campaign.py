@@ -116,7 +116,9 @@ class Campaign:
                 return
             if time.monotonic() - said > 20:
                 said = time.monotonic()
-                _say(f"{share:.0%} of the documents, {fleet.kills} kills, {len(fleet.lacking)} steps to go")
+                lacking = fleet.lacking
+                named = f": {', '.join(lacking)}" if 0 < len(lacking) < 10 else ""
+                _say(f"{share:.0%} of the documents, {fleet.kills} kills, {len(lacking)} steps to go{named}")
             time.sleep(0.02)
         _say("time is up: what is in goes through undisturbed")
         self.planned = self.dropped

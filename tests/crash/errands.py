@@ -157,10 +157,14 @@ def _late(gateway: Gateway, _: Path) -> None:
 
 
 def _own_document(gateway: Gateway, folder: Path) -> Any:
-    """A document of the operator's own. Its id is written down: the comparison leaves it out."""
+    """A document of the operator's own. Its id is written down: the comparison leaves it out.
+
+    So are the names that its deliveries go by, which nobody knows any more once it is erased.
+    """
     number = OWN + int.from_bytes(os.urandom(4), "big") % 90_000
     made = gateway.submit(papers.paper(number))
-    crew.append(folder / "own", f"{made.document_id}\n")
+    names = [papers.name_of(gateway, one.id) for one in gateway.deliveries(document_id=made.document_id)]
+    crew.append(folder / "own", f"{' '.join([made.document_id, *names])}\n")
     return made
 
 

@@ -190,7 +190,8 @@ class Fleet:
         if time.monotonic() < slot.started or (self.calmed and slot.role == "operator"):
             return
         step, stops = self._mine_for(slot)
-        count = 1 if step.startswith(steps.RARE) or self.plan.at_each == 1 else self.chance.randint(1, 3)
+        rare = step.startswith(steps.RARE) or self.missed[step] or self.plan.at_each == 1
+        count = 1 if rare else self.chance.randint(1, 3)
         orders = crew.Orders(self.folder, slot.config, slot.name, step, count, stops, self.until)
         slot.process = self.context.Process(target=ROLES[slot.role], args=(orders,))
         slot.process.start()

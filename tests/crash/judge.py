@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.errors import GatewayError
 from tests.crash import papers, witness
 from tests.crash.crew import answered
 
@@ -58,13 +57,14 @@ def judge(gateway: Gateway, folder: Path, expected: int) -> Verdict:
 
     found, received = Verdict(), witness.counted(folder)
     rows = gateway.store.deliveries(Filter(limit=10 * papers.DESTINATIONS * expected + 10))
-    own = set((folder / "own").read_text(encoding="ascii").split()) if (folder / "own").exists() else set()
+    own = _own(folder)
     others = [row for row in rows if row.purpose != "document" or row.document_id in own]
     rows = [row for row in rows if row.purpose == "document" and row.document_id not in own]
     found.deliveries, found.documents = len(rows), len({row.document_id for row in rows})
     _nothing_lost(found, gateway, folder, rows, expected)
     _counts(found, gateway, rows, received)
-    _strangers(found, gateway, [*rows, *others], received)
+    erased = {name for names in own.values() for name in names}
+    _strangers(found, gateway, [*rows, *others], received, erased)
     _states(found, gateway, rows)
     _journal(found, gateway)
     _integrity(found, gateway)
@@ -116,29 +116,31 @@ def _counts(found: Verdict, gateway: Gateway, rows: list[DeliveryRow], received:
     found.witness_equal_to_store = not found.faults
 
 
-def _strangers(found: Verdict, gateway: Gateway, rows: list[DeliveryRow], received: dict[str, Counter[str]]) -> None:
-    """Nothing arrived that the store knows nothing of."""
-    names = {_received(gateway, row, received)[0] for row in rows}
+def _own(folder: Path) -> dict[str, list[str]]:
+    """The operator's own documents, each with the names that the other side knows its deliveries by."""
+    path = folder / "own"
+    lines = path.read_text(encoding="ascii").splitlines() if path.exists() else []
+    return {document: names for document, *names in map(str.split, lines)}
+
+
+def _strangers(
+    found: Verdict,
+    gateway: Gateway,
+    rows: list[DeliveryRow],
+    received: dict[str, Counter[str]],
+    erased: set[str],
+) -> None:
+    """Nothing arrived that the store knows nothing of. `erased`: names that it may have forgotten since."""
+    names = {_received(gateway, row, received)[0] for row in rows} | erased
     strangers = (received["mail"].keys() | received["dmp"].keys()) - names
     if strangers:
-        found.faults.append(f"{len(strangers)} things received that the store does not know")
+        found.faults.append(f"{len(strangers)} received that the store does not know: {sorted(strangers)[:5]}")
 
 
 def _received(gateway: Gateway, row: DeliveryRow, received: dict[str, Counter[str]]) -> tuple[str, int]:
     """The name that the other side knows a delivery by, and how often it arrived whole."""
-    from gateway.package.types import DmpContext, DmpUpdateContext, MailContext, context_from_json
-
-    try:
-        data = gateway.store.context(row.id)
-    except GatewayError:  # erased: it was cancelled before, so nothing of it can have left
-        return "", 0
-    if data is None:
-        return "", 0
-    context = context_from_json(data)
-    if isinstance(context, MailContext):
-        return context.message_id, received["mail"][context.message_id]
-    assert isinstance(context, DmpContext | DmpUpdateContext)
-    return context.submission_set_id, received["dmp"][context.submission_set_id]
+    name = papers.name_of(gateway, row.id)
+    return name, received["mail"][name] + received["dmp"][name]
 
 
 def _twice(found: Verdict, gateway: Gateway, row: DeliveryRow) -> None:

@@ -12,9 +12,12 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.integration.mailserver import DOMAINS, PASSWORD
+
+if TYPE_CHECKING:
+    from gateway.api import Gateway
 
 CASES = Path(__file__).resolve().parents[2] / "fixtures" / "cases"
 PAPER = "01_entorse_cheville_bilan"
@@ -73,6 +76,24 @@ def paper(number: int) -> bytes:
     patient["ins"]["matricule"] = body + f"{97 - int(body) % 97:02d}"
     patient["identifiers"][0]["value"] = f"IPP-{number}"
     return json.dumps(value).encode()
+
+
+def name_of(gateway: Gateway, delivery: str) -> str:
+    """The name that the other side knows a delivery by: Message-ID or submission set; empty where it is erased."""
+    from gateway.errors import GatewayError
+    from gateway.package.types import DmpContext, DmpUpdateContext, MailContext, context_from_json
+
+    try:
+        data = gateway.store.context(delivery)
+    except GatewayError:
+        return ""
+    if data is None:
+        return ""
+    context = context_from_json(data)
+    if isinstance(context, MailContext):
+        return context.message_id
+    assert isinstance(context, DmpContext | DmpUpdateContext)
+    return context.submission_set_id
 
 
 def first_papers() -> list[Any]:

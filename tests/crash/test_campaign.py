@@ -6,12 +6,13 @@ import json
 import os
 import random
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from tests.crash import campaign, errands, fleet, papers, paused, steps
+from tests.crash import campaign, errands, fleet, judge, papers, paused, steps
 from tests.crash.campaign import Plan
 
 STEPS = 14
@@ -68,6 +69,15 @@ def test_what_is_left_out_is_tested_where_it_says(site: str, root: Path) -> None
     *_, where = steps.ELSEWHERE[site].split("; ")
     assert where.startswith("tests/")
     assert (root / where).exists()
+
+
+def test_what_nobody_is_known_to_have_sent_is_a_fault() -> None:
+    found = judge.Verdict()
+    received = {"mail": Counter({"<own@x>": 1}), "dmp": Counter()}
+    judge._strangers(found, None, [], received, {"<own@x>"})  # type: ignore[arg-type]
+    assert found.faults == []
+    judge._strangers(found, None, [], received, set())  # type: ignore[arg-type]
+    assert "<own@x>" in found.faults[0]
 
 
 def test_a_campaign_that_missed_a_step_has_failed() -> None:
