@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from gateway.unseen import UNSEEN_OR_BREAK
+
 MAX_TEXT = 300
 """Longest reply kept, in characters."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_CONTROL = re.compile(rf"[{UNSEEN_OR_BREAK}]+")
 _ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:=]+@[^\s<>()\[\]\"',;]+")
 # 13 digits of a NIR or NIA, 2A and 2B of Corsica included, with or without key, spaces allowed.
 _MATRICULE = re.compile(

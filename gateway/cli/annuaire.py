@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.common import ConfigOption, JsonOption, open_gateway
-from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say
+from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say, tell
 
 if TYPE_CHECKING:
     from gateway.api.directory import DirectoryFace
@@ -99,10 +99,10 @@ def _show(found: Found, choice: Choice | None, directory: DirectoryFace) -> None
     rows = [row for person in found.people for row in _rows(person, directory)]
     if rows:
         print_table(("RPPS", "nom", "profession", "lieu", "boîte MSSanté", "type"), rows)
-    print(_summary(found))
+    tell(_summary(found))
     if choice is not None:
-        print(f"{_LABELS[choice.verdict.value]} {choice.box.address if choice.box else ''}".strip())
-        print(f"  {choice.why} [{choice.code}]" + (f"\n  -> {choice.advice}" if choice.box is None else ""))
+        tell(f"{_LABELS[choice.verdict.value]} {choice.box.address if choice.box else ''}".strip())
+        tell(f"  {choice.why} [{choice.code}]" + (f"\n  -> {choice.advice}" if choice.box is None else ""))
 
 
 _LABELS = {"one": "Boîte à employer :", "ask": "À choisir :", "none": "Pas de boîte.", "stale": "Pas de réponse."}
@@ -144,8 +144,8 @@ def import_list(
     """Importe la liste nationale des boîtes MSSanté. La liste en place reste employée si la nouvelle est mauvaise."""
     if (file is None) is not fetch:
         raise typer.BadParameter("donner un fichier, ou --download")
-    with open_gateway(config) as gateway, _progress(quiet=as_json) as tell:
-        done = gateway.directory.refresh(file, force=force, progress=tell)
+    with open_gateway(config) as gateway, _progress(quiet=as_json) as progress:
+        done = gateway.directory.refresh(file, force=force, progress=progress)
     value = {
         "boxes": done.about.boxes,
         "lines": done.lines,
@@ -160,7 +160,7 @@ def import_list(
         print_json(value)
         return
     print_findings(finding.as_dict() for finding in done.findings)
-    print(
+    tell(
         f"{done.about.boxes} boîtes importées en {done.seconds:.1f} s, liste du "
         f"{done.about.generated_at.astimezone():%d/%m/%Y %H:%M}, {done.about.left_out} ligne(s) laissée(s) de côté."
     )
@@ -172,8 +172,8 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], object] | No
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        with _bar() as tell:
-            yield tell
+        with _bar() as bar:
+            yield bar
     else:
         yield _Steps()
 

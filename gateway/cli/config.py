@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from gateway.cli.common import ConfigOption, JsonOption
-from gateway.cli.output import BAD_CONFIG, print_findings, print_json
+from gateway.cli.output import BAD_CONFIG, print_findings, print_json, tell
 
 app = typer.Typer(help="Vérifier et montrer la configuration.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         print_json({"ok": not has_errors(findings), "findings": [f.as_dict() for f in findings]})
     else:
         print_findings(f.as_dict() for f in findings)
-        print("Configuration refusée." if has_errors(findings) else "Configuration utilisable.")
+        tell("Configuration refusée." if has_errors(findings) else "Configuration utilisable.")
     raise typer.Exit(BAD_CONFIG if has_errors(findings) else 0)
 
 
@@ -36,4 +36,4 @@ def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         print_json(values)
         return
     for key, row in values.items():
-        print(f"{key} = {row['value']}  ({row['origin']})")
+        tell(f"{key} = {row['value']}  ({row['origin']})")

@@ -15,7 +15,7 @@ import typer
 
 from gateway import platform, resources
 from gateway.cli.common import JsonOption
-from gateway.cli.output import ATTENTION, print_json, print_table, say
+from gateway.cli.output import ATTENTION, print_json, print_table, say, tell
 
 if TYPE_CHECKING:
     from gateway.api import Gateway
@@ -204,9 +204,9 @@ def _tell(result: dict[str, Any]) -> None:
         ],
     )
     received = result["received"]
-    print(f"Reçu en face : {received['mails']} courrier(s) MSSanté, {received['dmp_documents']} document(s) au DMP.")
+    tell(f"Reçu en face : {received['mails']} courrier(s) MSSanté, {received['dmp_documents']} document(s) au DMP.")
     for kind, path in result["files"].items():
-        print(f"{kind.upper():<5} {path}")
-    print(result["journal"]["summary"])
+        tell(f"{kind.upper():<5} {path}")
+    tell(result["journal"]["summary"])
     say(f"{result['seconds']} s ; tout est dans {result['folder']}")
-    print("Tout ce qui devait être livré l'a été." if result["ok"] else "Tout n'a pas été livré.")
+    tell("Tout ce qui devait être livré l'a été." if result["ok"] else "Tout n'a pas été livré.")

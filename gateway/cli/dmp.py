@@ -13,7 +13,7 @@ import typer
 from gateway.cli import dmp_changes
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator, read_input
 from gateway.cli.dmp_words import AccountOption, account_of, print_listing, print_refusal
-from gateway.cli.output import ATTENTION, DATA_ERROR, UNAVAILABLE, print_json, say
+from gateway.cli.output import ATTENTION, DATA_ERROR, UNAVAILABLE, print_json, say, tell
 
 if TYPE_CHECKING:
     from gateway.api import Gateway
@@ -45,7 +45,7 @@ def existence(
     if as_json:
         print_json(found.as_dict())
     elif found.open:
-        print("DMP ouvert, alimentation permise.")
+        tell("DMP ouvert, alimentation permise.")
     _leave(found.refusal, as_json)
 
 
@@ -194,7 +194,7 @@ def _say_files(found: DmpFiles, written: list[Path]) -> None:
     from gateway import wording
 
     for one, path in zip(found.files, written, strict=True):
-        print(f"{path}  {len(one.content)} octets, empreinte {'conforme' if one.checked else 'non fournie par le DMP'}")
+        tell(f"{path}  {len(one.content)} octets, empreinte {'conforme' if one.checked else 'non fournie par le DMP'}")
         if one.description.hidden:
             say("attention : le patient ne voit pas ce document dans son DMP ; ne pas le lui montrer sans explication.")
     for absent in found.absent:

@@ -10,7 +10,7 @@ import typer
 from gateway import wording
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, ReasonOption, open_gateway, operator
 from gateway.cli.dmp_words import AccountOption, account_of
-from gateway.cli.output import DATA_ERROR, print_findings, print_json, say
+from gateway.cli.output import DATA_ERROR, print_findings, print_json, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,9 +93,9 @@ def _change(change: Change, order: _Order, config: Path | None, as_json: bool) -
 
 def _preview(proposal: Proposal) -> None:
     mode = "" if proposal.context is None else f", mode {proposal.context.mode}"
-    print(f"{wording.change(proposal.change)} : document {proposal.document} ({proposal.unique_id or '?'}){mode}")
+    tell(f"{wording.change(proposal.change)} : document {proposal.document} ({proposal.unique_id or '?'}){mode}")
     if proposal.pending is not None and proposal.ok:
-        print(f"  déjà demandé : envoi {proposal.pending}")
+        tell(f"  déjà demandé : envoi {proposal.pending}")
     if proposal.change == "delete" and proposal.ok:
-        print("  Suppression définitive dans le DMP ; qui l'a reçu par messagerie le garde (voir withdraw).")
+        tell("  Suppression définitive dans le DMP ; qui l'a reçu par messagerie le garde (voir withdraw).")
     print_findings([finding.as_dict() for finding in proposal.findings])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gateway.cli.common import ConfigOption, JsonOption
-from gateway.cli.output import ATTENTION, print_findings, print_json, print_table
+from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, tell
 
 if TYPE_CHECKING:
     from gateway.api.sessions import Access
@@ -131,5 +131,5 @@ def _print(look: _Look, held: list[dict[str, Any]]) -> None:
         [(c["account"], c["purpose"], c["holder"], ", ".join(c["usages"]), c["ends"]) for c in held],
     )
     if look.verification is not None:
-        print(look.verification.summary)
-    print("Prêt à envoyer." if look.ok else "Quelque chose est à corriger.")
+        tell(look.verification.summary)
+    tell("Prêt à envoyer." if look.ok else "Quelque chose est à corriger.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.common import ConfigOption, JsonOption, open_gateway, open_or_preview, read_input
-from gateway.cli.output import DATA_ERROR, print_findings, print_json, print_table, say
+from gateway.cli.output import DATA_ERROR, print_findings, print_json, print_table, say, tell
 
 if TYPE_CHECKING:
     from gateway.views import Report
@@ -82,7 +82,7 @@ def submit(
     print_findings(f.as_dict() for f in report.findings)
     if not accepted.created:
         say("Déjà confié : le même document a été reconnu, rien n'est ajouté.")
-    print(f"document {accepted.document_id}")
+    tell(f"document {accepted.document_id}")
     print_table(
         ("envoi", "destination", "état", "raison"), [(d.id, d.label, d.transport, d.reason) for d in status.deliveries]
     )
@@ -102,4 +102,4 @@ def _show_report(report: Report, as_json: bool) -> None:
                 for p in value["plan"]
             ],
         )
-    print("Le document peut partir." if report.ok else "Le document ne peut pas partir.")
+    tell("Le document peut partir." if report.ok else "Le document ne peut pas partir.")

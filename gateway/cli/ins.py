@@ -10,7 +10,7 @@ import typer
 from gateway.cli import ins_datamatrix
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator
 from gateway.cli.ins_input import MatriculeFileOption, StdinOption, asked_patient, needed_matricule, read_patient
-from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say
+from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say, tell
 
 if TYPE_CHECKING:
     from gateway.api.ins_results import InsFound, InsVerified
@@ -136,7 +136,7 @@ def prove(
     if as_json:
         print_json(moved.as_dict())
     else:
-        print(f"statut : {moved.before} -> {moved.after}")
+        tell(f"statut : {moved.before} -> {moved.after}")
         print_findings(f.as_dict() for f in moved.findings)
     raise typer.Exit(ATTENTION if moved.findings else 0)
 
@@ -176,7 +176,7 @@ def resume(
     if as_json:
         print_json({"released": list(released)})
     else:
-        print(f"Arrêt levé ; {len(released)} envois libérés.")
+        tell(f"Arrêt levé ; {len(released)} envois libérés.")
 
 
 def _found(found: InsFound) -> None:
@@ -192,7 +192,7 @@ def _found(found: InsFound) -> None:
     if found.text:
         say(f"réponse du service : {found.text}")
     print_findings(f.as_dict() for f in found.findings)
-    print(f"statut : {found.before} -> {found.after}")
+    tell(f"statut : {found.before} -> {found.after}")
 
 
 def _number(number: Any) -> tuple[str, str, str, str]:
@@ -212,7 +212,7 @@ _VERDICTS = {
 
 def _verified(found: InsVerified) -> None:
     _found(found.found)
-    print(_VERDICTS[found.verdict])
+    tell(_VERDICTS[found.verdict])
     print_findings(f.as_dict() for f in found.findings)
     if found.held:
         print_table(("envois retenus",), [(one,) for one in found.held])

@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.common import JsonOption, read_input
 from gateway.cli.ins_input import read_patient
-from gateway.cli.output import ATTENTION, print_findings, print_json, print_table
+from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, tell
 
 if TYPE_CHECKING:
     from gateway.api.ins import InsOffice
@@ -37,7 +37,7 @@ def read(
         for one in found:
             _show(one)
         if not found:
-            print("Aucun Datamatrix trouvé dans l'image.")
+            tell("Aucun Datamatrix trouvé dans l'image.")
     raise typer.Exit(0 if found and all(one.ok for one in found) else ATTENTION)
 
 
@@ -89,7 +89,7 @@ def write(
     if as_json:
         print_json({"text": text.replace("\x1d", "<GS>"), "file": None if out is None else str(out)})
     else:
-        print(text.replace("\x1d", "<GS>") if out is None else f"Écrit : {out}")
+        tell(text.replace("\x1d", "<GS>") if out is None else f"Écrit : {out}")
 
 
 def _save(text: str, out: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date
@@ -14,7 +13,7 @@ import typer
 
 from gateway.cli.common import JsonOption, read_input
 from gateway.cli.documents import FileArgument
-from gateway.cli.output import DATA_ERROR, print_findings, print_json, print_table
+from gateway.cli.output import DATA_ERROR, one_line, print_findings, print_json, print_table, tell
 from gateway.findings import Severity
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ _KINDS = {
     "mail": "Message",
     "unknown": "Fichier inconnu",
 }
-# C0 and C1 controls but the line feed, bidirectional embeddings and isolates: what a file could play a terminal with.
-_PLAYFUL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 BriefOption = Annotated[bool, typer.Option("--brief", help="Sans le texte des sections.")]
 
 
@@ -54,7 +51,7 @@ def inspect(file: FileArgument, as_json: JsonOption = False, brief: BriefOption 
         print_json(_plain(found))
     else:
         _show(found, brief=brief)
-        print_findings({name: _clean(text) for name, text in one.as_dict().items()} for one in findings)
+        print_findings(one.as_dict() for one in findings)
     raise typer.Exit(DATA_ERROR if any(f.severity is Severity.ERROR for f in findings) else 0)
 
 
@@ -72,19 +69,14 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal | Enum) else value
 
 
-def _clean(words: object) -> str:
-    """A text of unknown origin, without what a terminal would obey."""
-    return _PLAYFUL.sub(" ", str(words))
-
-
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    cleaned = [[_clean(cell) for cell in row] for row in rows]
-    if cleaned:
-        print_table(columns, cleaned, title=None if title is None else _clean(title))
+    filled = list(rows)
+    if filled:
+        print_table(columns, filled, title=title)
 
 
 def _show(found: Opened, *, brief: bool) -> None:
-    print(f"{_KINDS[found.kind]}\n")
+    tell(f"{_KINDS[found.kind]}\n")
     if found.mail is not None:
         _table(("en-tête", "valeur"), found.mail.headers, title="Message")
         rows = [(one.name, one.media_type, len(one.data)) for one in found.mail.attachments]
@@ -120,9 +112,9 @@ def _section(section: Section, kind: Kind, depth: int = 2, *, brief: bool) -> No
     from gateway.cli import inspect_words as words
 
     code = f" ({section.code.code})" if section.code.code else ""
-    print(_clean(f"\n{'#' * min(depth, 6)} {section.title}{code}"))
+    tell(f"\n{'#' * min(depth, 6)} {one_line(f'{section.title}{code}')}")
     if not brief:
-        print(_clean("\n".join(words.narrative(section.blocks))))
+        tell("\n".join(words.narrative(section.blocks)))
     if section.entries:
         _table(
             ("entrée", "libellé", "valeur", "date", "précisions"),

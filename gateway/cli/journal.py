@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli.common import ConfigOption, JsonOption, open_gateway, read_input
 from gateway.cli.ins_input import MatriculeFileOption, StdinOption, given_matricule
-from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say
+from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say, tell
 from gateway.errors import InputError
 from gateway.findings import error
 
@@ -47,7 +47,7 @@ def verify(
     if as_json:
         print_json(result.as_dict())
     else:
-        print(result.summary)
+        tell(result.summary)
     raise typer.Exit(0 if result.ok else ATTENTION)
 
 
@@ -117,7 +117,7 @@ def verify_proof(
     else:
         columns = ("at", "event", "delivery", "destination", "state", "receipt", "reason", "reference", "by")
         print_table(columns, [[record.get(name) for name in columns] for record in records])
-        print(f"{len(records)} enregistrements, tous dans le journal signé.")
+        tell(f"{len(records)} enregistrements, tous dans le journal signé.")
     raise typer.Exit(ATTENTION if findings else 0)
 
 
@@ -140,10 +140,10 @@ def verify_document(
     if as_json:
         print_json({"found": [one.as_dict() for one in found]})
     elif not found:
-        print("Aucun de ces octets n'est au journal : ce fichier n'est pas parti d'ici tel qu'il est.")
+        tell("Aucun de ces octets n'est au journal : ce fichier n'est pas parti d'ici tel qu'il est.")
     for one in [] if as_json else found:
         kind = "Accusé ou preuve pour l'envoi " + one.receipt_of if one.receipt_of else "Document " + one.document
-        print(f"{one.piece.label} : {kind}, {one.accepted_at}")
+        tell(f"{one.piece.label} : {kind}, {one.accepted_at}")
         rows = [(t.delivery, t.destination, t.role, t.state, t.sent_at, t.receipt, t.reference) for t in one.deliveries]
         print_table(("envoi", "destination", "rôle", "état", "parti le", "accusé", "référence"), rows)
     raise typer.Exit(0 if found else ATTENTION)

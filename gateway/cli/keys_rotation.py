@@ -11,7 +11,7 @@ import typer
 
 from gateway import wording
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator
-from gateway.cli.output import ATTENTION, print_json, print_table, say
+from gateway.cli.output import ATTENTION, print_json, print_table, say, tell
 
 if TYPE_CHECKING:
     from gateway.api import Gateway
@@ -109,7 +109,7 @@ def _rotate(gateway: Gateway, by: str, reason: str, *, as_json: bool) -> None:
         for key_id in done.idle:
             say(f"Plus rien n'a besoin de la clé {key_id} : kine-gateway keys retire {key_id}.")
         for document in done.unreadable:
-            print(f"{document} : clé abîmée, laissée telle quelle. Restaurer une sauvegarde.")
+            tell(f"{document} : clé abîmée, laissée telle quelle. Restaurer une sauvegarde.")
     if done.unreadable:
         raise typer.Exit(ATTENTION)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.common import JsonOption, read_input
-from gateway.cli.output import DATA_ERROR, print_findings, print_json, print_table
+from gateway.cli.output import DATA_ERROR, print_findings, print_json, print_table, tell
 from gateway.errors import MappingError
 from gateway.findings import has_errors
 
@@ -34,9 +34,9 @@ def list_(as_json: JsonOption = False) -> None:
         [str(row[column])[: 12 if column == "sha256" else None] for column in columns] for row in value["mappings"]
     ]
     print_table(("nom", "sorte", "version", "titre", "source", "licence", "empreinte"), shown)
-    print(f"Lot de tables {value['pack']}.")
+    tell(f"Lot de tables {value['pack']}.")
     if value["altered"]:
-        print(f"Fichiers qui ne sont plus ceux du lot : {', '.join(value['altered'])}.")
+        tell(f"Fichiers qui ne sont plus ceux du lot : {', '.join(value['altered'])}.")
 
 
 @app.command("show")
@@ -51,7 +51,7 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(mapping.model_dump(mode="json", by_alias=True, exclude_none=True))
         return
-    print(f"{mapping.title}, version {mapping.version} ({mapping.source.kind})")
+    tell(f"{mapping.title}, version {mapping.version} ({mapping.source.kind})")
     print_table(("vers", "depuis", "conversion", "si inconnu"), [_rule("", rule) for rule in mapping.rule])
     for each in mapping.each:
         print_table(
@@ -116,7 +116,7 @@ def diff(
         ("ligne", "fichier", "clé", "avant", "après"),
         [(words[c.kind], c.file, c.row, c.before, c.after) for c in changes],
     )
-    print(f"{len(changes)} différence(s).")
+    tell(f"{len(changes)} différence(s).")
 
 
 def _manifest() -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _show_published(name: str, as_json: bool) -> None:
     if as_json:
         print_json(value)
         return
-    print(f"{value['title']}, version {value['version']} ({value['url']})")
+    tell(f"{value['title']}, version {value['version']} ({value['url']})")
     if value["resourceType"] == "ConceptMap":
         rows = [
             (one["code"], one["display"], target["code"], target["equivalence"], target.get("comment", ""))
@@ -225,11 +225,11 @@ def _as_json(documents: Sequence[Mapped], findings: Sequence[Finding], written: 
 def _print(documents: Sequence[Mapped], findings: Sequence[Finding], written: Sequence[str]) -> None:
     print_findings(f.as_dict() for f in findings)
     for one in documents:
-        print(f"{one.where} : {'saisie complète' if one.ok else 'refusé'}")
+        tell(f"{one.where} : {'saisie complète' if one.ok else 'refusé'}")
         print_findings(f.as_dict() for f in one.findings)
-    print(f"{sum(one.ok for one in documents)} saisie(s) sur {len(documents)} document(s).")
+    tell(f"{sum(one.ok for one in documents)} saisie(s) sur {len(documents)} document(s).")
     for name in written:
-        print(name)
+        tell(name)
 
 
 def _pair(name: str, other: Path) -> tuple[Path, Path]:

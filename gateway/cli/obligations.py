@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.common import ConfigOption, JsonOption, open_gateway, read_input
-from gateway.cli.output import ATTENTION, print_findings, print_json, print_table
+from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, tell
 
 if TYPE_CHECKING:
     from gateway.api.obligations import ObligationView, Standing
@@ -52,7 +52,7 @@ def show(
 def _print(shown: Standing) -> None:
     print_table(_HEAD, [_row(one) for one in shown.lines])
     counts = shown.counts
-    print(
+    tell(
         f"{counts['late']} en retard, {counts['due']} à venir, {counts['impossible']} impossible(s), "
         f"{counts['not_due']} sans obligation ; {counts['met']} remplie(s), dont {counts['met_electronic']} avec "
         f"preuve électronique, {counts['met_person']} par une personne, {counts['met_operator']} sans accusé possible."
@@ -116,14 +116,14 @@ def _print_reconciled(found: Reconciled, *, identity: bool) -> None:
     print_table((*who, "il manque", "du", "au", "séances", "lignes du fichier"), rows)
     print_findings(value["findings"])
     totals = value["totals"]
-    print(
+    tell(
         f"{totals['lines']} ligne(s) lue(s), {totals['patients']} patient(s) ; {totals['direct']} séance(s) en accès "
         f"direct, {totals['episodes']} épisode(s) dont {totals['covered']} complet(s), {totals['missing']} manque(s)."
     )
     if totals["unknown_mode"]:
-        print(f"{totals['unknown_mode']} ligne(s) sans mode d'accès ni document : non comparées (colonne mode).")
+        tell(f"{totals['unknown_mode']} ligne(s) sans mode d'accès ni document : non comparées (colonne mode).")
     if totals["documents_not_read"]:
-        print(f"{totals['documents_not_read']} document(s) effacé(s) : non comparés.")
+        tell(f"{totals['documents_not_read']} document(s) effacé(s) : non comparés.")
 
 
 def _numbers(lines: list[int]) -> str:

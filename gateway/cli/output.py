@@ -7,6 +7,7 @@ Exit statuses: 0 done, 1 findings or deliveries that need somebody, 2 wrong use 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,19 +22,40 @@ from gateway.errors import (
     StateError,
     UnavailableError,
 )
+from gateway.unseen import UNSEEN
 
 ATTENTION, DATA_ERROR, UNAVAILABLE, INTERNAL, REFUSED, BAD_CONFIG = 1, 65, 69, 70, 77, 78
 
 
+_UNSEEN = re.compile(f"[{UNSEEN}]")
+
+
+def shown(text: str) -> str:
+    """A text as a terminal may have it: whoever wrote it moves no cursor, hides and reverses nothing. Lines stay."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    """The same, on one line: no text of somebody else begins a line that looks like ours."""
+    return shown(" / ".join(line.strip() for line in text.splitlines())) if _BREAKS.search(text) else shown(text)
+
+
+_BREAKS = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
 def print_json(value: Any) -> None:
-    """One JSON value on standard output, nothing else."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=1)
-    sys.stdout.write("\n")
+    """One JSON value on standard output, nothing else; what a terminal would obey is escaped, which JSON reads back."""
+    sys.stdout.write(shown(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
+
+
+def tell(*texts: str) -> None:
+    """Lines for people, on standard output."""
+    print(*map(shown, texts), sep="\n")
 
 
 def say(text: str) -> None:
     """A line for people, on standard error so that `--json` output stays clean."""
-    print(text, file=sys.stderr)
+    print(shown(text), file=sys.stderr)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
@@ -42,12 +64,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=None if title is None else one_line(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for column in columns:
         # Identifiers are there to be copied: a narrow terminal folds them, nothing cuts them.
-        table.add_column(column, overflow="fold")
+        table.add_column(one_line(column), overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else one_line(str(cell)) for cell in row))
     width = None if sys.stdout.isatty() else 400
     Console(width=width, soft_wrap=width is not None, markup=False, highlight=False).print(table)
 
@@ -56,12 +80,12 @@ def print_findings(findings: Iterable[dict[str, str]]) -> None:
     """Findings, one by one: what, where, what to do."""
     labels = {"error": "ERREUR", "warning": "attention", "info": "info"}
     for finding in findings:
-        place = f"  {finding['path']}" if finding["path"] else ""
-        print(f"{labels[finding['severity']]:<9} {finding['code']}{place}\n          {finding['message']}")
+        place = f"  {one_line(finding['path'])}" if finding["path"] else ""
+        tell(f"{labels[finding['severity']]:<9} {finding['code']}{place}\n          {one_line(finding['message'])}")
         if finding["advice"]:
-            print(f"          -> {finding['advice']}")
+            tell(f"          -> {one_line(finding['advice'])}")
         if finding["source"]:
-            print(f"          ({finding['source']})")
+            tell(f"          ({one_line(finding['source'])})")
 
 
 def exit_status(fault: GatewayError) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.common import ConfigOption, JsonOption, open_gateway
-from gateway.cli.output import ATTENTION, print_json, print_table
+from gateway.cli.output import ATTENTION, print_json, print_table, tell
 
 app = typer.Typer(help="Relever la boîte du compte : accusés, avis, réponses.", no_args_is_help=True)
 AccountOption = Annotated[str | None, typer.Option("--account", help="Ce compte seulement.")]
@@ -38,7 +38,7 @@ def poll(account: AccountOption = None, config: ConfigOption = None, as_json: Js
     for one in found:
         for code in (*one.odd, *([one.reason] if one.reason else [])):
             text = one.message if code == one.reason and one.message else wording.mailbox(code)
-            print(f"{one.account} : [{code}] {text}")
+            tell(f"{one.account} : [{code}] {text}")
     raise typer.Exit(0 if ok else ATTENTION)
 
 

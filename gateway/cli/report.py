@@ -11,7 +11,7 @@ import typer
 
 from gateway import platform
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator, read_input
-from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say
+from gateway.cli.output import ATTENTION, print_findings, print_json, print_table, say, tell
 from gateway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _figures(gateway: Gateway, found: Indicators, csv: Path | None, pdf: Path | 
     motives = [(tables.motive_label(code), tables.shown(n)) for code, n in found.motives.items()]
     print_table(("motif", "épisodes"), motives)
     for note in (*tables.notes(found, gateway.clock.now().date()), tables.checkpoint_note(found)):
-        print(note)
+        tell(note)
     print_findings(one.as_dict() for one in found.findings)
 
 
@@ -115,7 +115,7 @@ def _protocols(
         return
     cells = [[tables.cell(value) for value in row.values()] for row in protocols.as_dict(rows)]
     print_table(protocols.headings(), cells)
-    print(protocols.view(rows, basis, period)["footer"])
+    tell(protocols.view(rows, basis, period)["footer"])
     print_findings(one.as_dict() for one in basis.findings)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.common import ByOption, ConfigOption, JsonOption, open_gateway, operator
-from gateway.cli.output import print_json, print_table, say
+from gateway.cli.output import print_json, print_table, say, tell
 
 if TYPE_CHECKING:
     from gateway.api.retention import Standing
@@ -57,9 +57,9 @@ def _show(standing: Standing) -> None:
     rows.append(("traces des échanges (jours)", len(days), "", days[0].isoformat() if days else ""))
     print_table(("à effacer", "nombre", "taille", "terminé le plus tôt"), rows)
     cap = f" sur {_size(plan.cap)} voulus" if plan.cap else ""
-    print(f"Stockage : {_size(plan.used)}{cap}. Gardés : {plan.open} non terminé(s), {plan.owed} d'obligation ouverte.")
+    tell(f"Stockage : {_size(plan.used)}{cap}. Gardés : {plan.open} non terminé(s), {plan.owed} d'obligation ouverte.")
     if plan.over:
-        print(f"Il restera {_size(plan.over)} de trop : rien d'autre ne peut être effacé d'après [retention].")
+        tell(f"Il restera {_size(plan.over)} de trop : rien d'autre ne peut être effacé d'après [retention].")
 
 
 def _oldest(standing: Standing, kind: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gateway.cli.common import ConfigOption, JsonOption
-from gateway.cli.output import print_json, print_table, say
+from gateway.cli.output import print_json, print_table, say, tell
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -42,7 +42,7 @@ def add(
         print_json({**token.as_dict(), "secret": secret})
     else:
         say(f"Jeton {token.id} ({role}) pour {token.name}. Il ne sera plus montré :")
-        print(secret)
+        tell(secret)
 
 
 @app.command("list")

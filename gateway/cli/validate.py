@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.common import ConfigOption, JsonOption, read_input
-from gateway.cli.output import DATA_ERROR, print_findings, print_json
+from gateway.cli.output import DATA_ERROR, print_findings, print_json, tell
 from gateway.errors import ConfigError
 from gateway.findings import Finding, has_errors
 
@@ -82,7 +82,7 @@ def _pin(folder: Path, as_json: bool) -> None:
         print_json(row)
         return
     # A JSON string is a TOML basic string.
-    print("[[validation.kits]]", *(f"{key} = {json.dumps(value)}" for key, value in row.items()), sep="\n")
+    tell("[[validation.kits]]", *(f"{key} = {json.dumps(value)}" for key, value in row.items()))
 
 
 def _kits(folders: Sequence[Path], config: Path | None) -> Kits | None:
@@ -155,12 +155,12 @@ def _row(judge: str, finding: Finding) -> dict[str, Any]:
 def _show(judged: Sequence[Judged], kits: Kits | None) -> None:
     for one in judged:
         name = f"{one.source.file} : {one.source.name}" if one.source.name else one.source.file
-        print(f"{name} : {'conforme' if one.ok else 'refusé'}")
+        tell(f"{name} : {'conforme' if one.ok else 'refusé'}")
         print_findings(f.as_dict() for f in one.source.findings)
         for judge, findings in one.verdicts:
             errors = sum(has_errors([f]) for f in findings)
-            print(f"  {judge} : {errors} erreur(s), {len(findings) - errors} autre(s) remarque(s)")
+            tell(f"  {judge} : {errors} erreur(s), {len(findings) - errors} autre(s) remarque(s)")
             print_findings(f.as_dict() for f in findings)
     for kit, absent in ({} if kits is None else kits.missing()).items():
         if absent:
-            print(f"Le kit {kit} n'a pas {len(absent)} fichier(s) que ses règles nomment : {', '.join(absent[:5])}.")
+            tell(f"Le kit {kit} n'a pas {len(absent)} fichier(s) que ses règles nomment : {', '.join(absent[:5])}.")

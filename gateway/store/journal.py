@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from gateway.store.database import Transaction
 from gateway.store.merkle import Frontier, leaf_hash
+from gateway.unseen import UNSEEN_OR_BREAK
 
 VERSION = 1
 EVERY = "*"
@@ -38,7 +39,7 @@ Record = dict[str, Any]
 _MAIL = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
 _LONG_NUMBER = re.compile(r"(?<![0-9A-Fa-f.-])[0-9][0-9 AB]{9,}[0-9](?![0-9A-Fa-f])")
 _UNFIT = re.compile(r"[^A-Za-z0-9_.:/+@=-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_CONTROL = re.compile(rf"[{UNSEEN_OR_BREAK}]+")
 
 
 def canonical(record: Mapping[str, Any]) -> bytes:

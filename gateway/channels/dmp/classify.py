@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gateway.channels.dmp.answers import Existence, Fault, RegistryError
@@ -10,6 +11,7 @@ from gateway.channels.scrub import scrub
 from gateway.channels.tls import tls_fault
 from gateway.package.types import DmpContext, DmpIdentity
 
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,60}")
 DUPLICATE = "XDSDuplicateUniqueIdInRegistry"
 _RETRYABLE_ENDINGS = ("Busy", "OutOfResources", "NotAvailable")
 # WS-Security fault codes (WSS SOAP Message Security 1.1 §12): the VIHF or a certificate is at fault, not the document.
@@ -58,8 +60,13 @@ def from_errors(errors: Sequence[RegistryError], context: DmpIdentity, host: str
         return Outcome(Verdict.IN_DOUBT, f"DMP-{DUPLICATE}", text, reference=context.submission_set_id, host=host)
     graver = next((error for error in errors if not error.code.endswith(_RETRYABLE_ENDINGS)), None)
     if graver is not None:
-        return Outcome(Verdict.PERMANENT, f"DMP-{graver.code or 'FAILURE'}", text, host=host)
-    return Outcome(Verdict.TRANSIENT, f"DMP-{errors[0].code}", text, host=host)
+        return Outcome(Verdict.PERMANENT, _reason(graver.code), text, host=host)
+    return Outcome(Verdict.TRANSIENT, _reason(errors[0].code), text, host=host)
+
+
+def _reason(code: str) -> str:
+    """A registry's code as a reason; what has not the form of one (words, a name, a line) is not taken for one."""
+    return f"DMP-{code if _CODE.fullmatch(code) else 'FAILURE'}"
 
 
 def is_own_duplicate(error: RegistryError, context: DmpContext) -> bool:
@@ -104,7 +111,7 @@ def from_status(status: int, retry_after: float | None, host: str, *, fed: bool)
 def unreadable(fault: Exception, host: str, *, fed: bool) -> Outcome:
     """An answer that cannot be read. `fed`: what was asked may have been done."""
     verdict = Verdict.IN_DOUBT if fed else Verdict.TRANSIENT
-    return Outcome(verdict, "DMP-UNREADABLE", str(fault)[:200], host=host)
+    return Outcome(verdict, "DMP-UNREADABLE", scrub(str(fault)), host=host)
 
 
 def from_exception(fault: Exception, host: str, *, sent: bool) -> Outcome:
