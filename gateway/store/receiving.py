@@ -47,7 +47,7 @@ _SETTLED_VERDICTS = frozenset({"applied", "noted", "doubled"})
 
 def take(core: Core, account: str, mail: ReceivedMail) -> TakenMail:
     """See ReceiptStore.take_mail."""
-    with core.write() as work:
+    with core.write(account) as work:
         if mail.place is not None:
             _advance(work, account, mail.place)
         evidence = bytes.fromhex(mail.evidence_sha256)
@@ -258,7 +258,7 @@ def mark_overdue(core: Core, account: str | None) -> list[DeliveryRow]:
         if tx.one("deliveries_overdue", account=account, now=to_ms(core.time_of(tx))) is None:
             return []
     found = []
-    with core.write() as work:
+    with core.write(*([] if account is None else [account])) as work:
         for row in work.tx.all("deliveries_overdue", account=account, now=work.ms):
             if Receipt.OVERDUE not in RECEIPTS[receipt_of(row)]:
                 work.tx.run("delivery_await", id=row["id"], until=None)
@@ -315,7 +315,7 @@ def cursor(core: Core, account: str, folder: str) -> Cursor | None:
 
 def move_cursor(core: Core, account: str, place: Place) -> None:
     """See ReceiptStore.move_cursor."""
-    with core.write() as work:
+    with core.write(account) as work:
         _advance(work, account, place)
 
 
