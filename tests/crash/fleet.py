@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 LIVES = (0.4, 7.0)
 """Seconds that a process without mine lives, at least and at most."""
 NEVER = float("inf")
-EARLY = ("rotating", "keyring", "traces")
-"""Steps that come first: a rotation hands over every document that there is."""
+EARLY = ("rotating", "keyring", "traces", "imap.look", "receiving.mark_overdue", "folder.write_p")
+"""Steps that come first: a rotation hands over every document that there is, a look reads every mail that came."""
 PRELOADED = [
     "tests.crash.crew",
     "tests.crash.errands",
