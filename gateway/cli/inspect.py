@@ -13,8 +13,9 @@ import typer
 
 from gateway.cli.common import JsonOption, read_input
 from gateway.cli.documents import FileArgument
-from gateway.cli.output import DATA_ERROR, one_line, print_findings, print_json, print_table, tell
+from gateway.cli.output import DATA_ERROR, print_findings, print_json, print_table, tell
 from gateway.findings import Severity
+from gateway.unseen import one_line
 
 if TYPE_CHECKING:
     from gateway.document.model import ClinicalDocument, Section

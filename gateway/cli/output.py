@@ -7,7 +7,6 @@ Exit statuses: 0 done, 1 findings or deliveries that need somebody, 2 wrong use 
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,25 +21,9 @@ from gateway.errors import (
     StateError,
     UnavailableError,
 )
-from gateway.unseen import UNSEEN
+from gateway.unseen import one_line, shown
 
 ATTENTION, DATA_ERROR, UNAVAILABLE, INTERNAL, REFUSED, BAD_CONFIG = 1, 65, 69, 70, 77, 78
-
-
-_UNSEEN = re.compile(f"[{UNSEEN}]")
-
-
-def shown(text: str) -> str:
-    """A text as a terminal may have it: whoever wrote it moves no cursor, hides and reverses nothing. Lines stay."""
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def one_line(text: str) -> str:
-    """The same, on one line: no text of somebody else begins a line that looks like ours."""
-    return shown(" / ".join(line.strip() for line in text.splitlines())) if _BREAKS.search(text) else shown(text)
-
-
-_BREAKS = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 def print_json(value: Any) -> None:

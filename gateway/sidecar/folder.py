@@ -26,6 +26,7 @@ from gateway import platform
 from gateway.findings import Finding
 from gateway.records.archive import MAX_ARCHIVE
 from gateway.records.submission import MAX_BYTES
+from gateway.unseen import one_line
 
 MAX_NAME = 180
 """Longest file name taken, in characters: room is needed for the suffixes that the sidecar adds."""
@@ -133,7 +134,7 @@ class Folder:
 
 def report_text(name: str, findings: Iterable[Finding]) -> str:
     """The report of a refused file, in French, for the person who opens it in a text editor."""
-    lines = [f"Le fichier « {name} » n'a pas été envoyé.", ""]
+    lines = [f"Le fichier « {one_line(name)} » n'a pas été envoyé.", ""]
     for finding in findings:
         place = f" (champ {finding.path})" if finding.path else ""
         lines.append(f"- [{finding.code}] {finding.message}{place}")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from gateway import wording
 from gateway.findings import Finding
+from gateway.unseen import one_line
 from gateway.views import DeliveryView, DocumentView
 
 STATUS_FORMAT = "kine-gateway/status/1"
@@ -181,16 +182,21 @@ def page(found: Sequence[Task], documents: Mapping[str, DocumentView]) -> str:
 def _rows(found: Sequence[Task]) -> str:
     head = "<tr><th>Document</th><th>Destination</th><th>État</th><th>Que faire</th></tr>"
     rows = "".join(
-        f"<tr><td>{_link(t)}</td><td>{escape(t.what)}</td><td>{escape(t.state)}"
-        f"{f'<br><code>{escape(t.code)}</code>' if t.code else ''}</td><td>{escape(t.step)}</td></tr>\n"
+        f"<tr><td>{_link(t)}</td><td>{_html(t.what)}</td><td>{_html(t.state)}"
+        f"{f'<br><code>{_html(t.code)}</code>' if t.code else ''}</td><td>{_html(t.step)}</td></tr>\n"
         for t in found
     )
     return f"<table><thead>{head}</thead><tbody>\n{rows}</tbody></table>"
 
 
+def _html(text: str) -> str:
+    """A text of a cell: a file may have been named by anybody."""
+    return escape(one_line(text))
+
+
 def _link(task: Task) -> str:
     return (
-        f'<a href="{escape(quote(task.link, errors="surrogateescape"))}">{escape(task.name)}</a>'
+        f'<a href="{escape(quote(task.link, errors="surrogateescape"))}">{_html(task.name)}</a>'
         if task.link
-        else escape(task.name)
+        else _html(task.name)
     )

@@ -36,6 +36,7 @@ from gateway.errors import GatewayError
 from gateway.sidecar.metrics import Metrics
 from gateway.store import journal
 from gateway.store.operating import checked_name
+from gateway.unseen import one_line
 
 FORGED = '{"at": "2026-11-22T10:00:00Z", "level": "info", "event": "delivery_sent"}'
 HOSTILE = {
@@ -155,8 +156,8 @@ def test_a_command_shows_it_and_obeys_nothing(words: str, monkeypatch: pytest.Mo
         "code": "A-1",
     }
     output.print_findings([finding])
-    output.tell(output.one_line(words))
-    output.say(output.one_line(words))
+    output.tell(one_line(words))
+    output.say(one_line(words))
     output.print_json({"a": words, words: [words]})
     told = out.getvalue() + err.getvalue()
     assert not OBEYED.search(told.replace("\n", ""))
