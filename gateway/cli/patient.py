@@ -34,6 +34,7 @@ def oppose(
     as_json: JsonOption = False,
 ) -> None:
     """Enregistre l'opposition d'un patient : ce qui attend ne part plus, la suite non plus."""
+    _no_matricule(to)
     with open_gateway(config) as gateway:
         found = gateway.oppositions.oppose(_patient(of, file), to, by=operator(by))
     if as_json:
@@ -44,6 +45,14 @@ def oppose(
     _show("déjà partis", found.gone)
     if found.gone:
         say("Ce qui est parti ne peut pas être rappelé ; pour l'annuler : kine-gateway withdraw.")
+
+
+def _no_matricule(to: str) -> None:
+    """The address of a patient's own mailbox is his matricule, which is no argument."""
+    from gateway.identity.matricule import PATIENT_DOMAIN
+
+    if to.strip().lower().endswith(f"@{PATIENT_DOMAIN}"):
+        raise typer.BadParameter("pour la boîte du patient (Mon espace santé), écrire --to patient")
 
 
 @app.command("unoppose")
@@ -57,6 +66,7 @@ def unoppose(
     as_json: JsonOption = False,
 ) -> None:
     """Lève une opposition. Ce qu'elle a arrêté reste arrêté, sauf --release."""
+    _no_matricule(to)
     with open_gateway(config) as gateway:
         released = gateway.oppositions.unoppose(_patient(of, file), to, by=operator(by), release=release)
     if as_json:

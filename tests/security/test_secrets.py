@@ -124,6 +124,13 @@ def test_the_scanned_text_of_an_identity_is_no_argument() -> None:
     assert "DURAND" in CliRunner().invoke(app, ["ins", "datamatrix", "read", "-"], input=scanned).stdout
 
 
+@pytest.mark.parametrize("verb", ["oppose", "unoppose"])
+def test_the_mailbox_of_a_patient_is_named_by_what_it_is(verb: str) -> None:
+    run = CliRunner().invoke(app, ["patient", verb, "--to", "279035121518989@patient.mssante.fr", "--of", "x"])
+    assert run.exit_code == 2
+    assert "279035121518989" not in run.output + run.stderr
+
+
 def test_what_objects_show_of_themselves(tmp_path: Path) -> None:
     from gateway.package.pkcs12 import Identity
     from gateway.store.checkpoint import Signer, create_signing_key

@@ -186,7 +186,20 @@ async def test_a_server_without_patient_search_is_fed_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", [None, "", "https://evil.example/fhir/Binary/1", "http://dmp.example/fhir/Binary/1", f"{BASE}/../x"]
+    "url",
+    [
+        None,
+        "",
+        "https://evil.example/fhir/Binary/1",
+        "http://dmp.example/fhir/Binary/1",
+        f"{BASE}/../x",
+        f"{BASE}/%2E%2e/x",
+        f"{BASE}/..\\x",
+        f"{BASE}/a\r\nX: y",
+        f"{BASE}other/Binary/1",
+        f"{BASE.rpartition('/')[0]}/autre/Binary/1",
+        "https://[::1/Binary/1",
+    ],
 )
 def test_a_content_elsewhere_is_never_asked(url: str | None) -> None:
     link = FhirLink(SETTINGS, clock=FrozenClock(NOW))
