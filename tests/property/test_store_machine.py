@@ -49,7 +49,7 @@ def test_the_store_and_the_model_agree(engine: str, request: Any, tmp_path: Path
     found = request.getfixturevalue("schemas") if engine == "postgres" else None
     machine = machine_on(engine, found, tmp_path)
     steps = int(os.environ.get("STATE_STEPS", "0")) or SHORT
-    histories = steps // HISTORY + 10  # some are short
+    histories = steps * 11 // (10 * HISTORY) + 10  # some are short
     wanted = settings(
         max_examples=histories, stateful_step_count=HISTORY, deadline=None, suppress_health_check=QUIET, database=None
     )
