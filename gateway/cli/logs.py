@@ -91,9 +91,14 @@ def strangers_on_stderr(*, as_json: bool) -> Iterator[None]:
     handler = _handler(as_json=as_json)
     handler.setLevel(logging.WARNING)
     before, logging.lastResort = logging.lastResort, handler
+    warned = logging.getLogger("py.warnings")
+    warned.addHandler(handler)
+    logging.captureWarnings(True)
     try:
         yield
     finally:
+        logging.captureWarnings(False)
+        warned.removeHandler(handler)
         logging.lastResort = before
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,10 +87,9 @@ def _opened(data: bytes, password: bytes, file: Path) -> _Opened:
 
     # No password at all and an empty one are two things in a PKCS#12 file, and one to people.
     for attempt in (password,) if password else (None, b""):
-        try:
+        with contextlib.suppress(ValueError), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # BER, as some key stores write it: read all the same
             return pkcs12.load_key_and_certificates(data, attempt)
-        except ValueError:
-            continue
     message = f"{file.name} ne s'ouvre pas : mot de passe inexact, ou fichier abîmé."
     raise ConfigError("TLS-006", message, "Vérifier le mot de passe, seul sur sa ligne dans pkcs12_password_file.")
 

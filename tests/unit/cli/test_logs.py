@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -120,14 +121,17 @@ def test_what_a_library_says_is_in_our_form_under_every_command() -> None:
 
     def show(*_: object) -> None:
         said.warning('forged\n{"event": "delivery_sent"}\x1b[2J')
+        warnings.showwarning("forged\n\x1b[2J", UserWarning, "a.py", 1)
 
     with monkey.context() as patched:
         patched.setattr(said, "propagate", False)
+        patched.setattr(logging.getLogger("py.warnings"), "propagate", False)
+        patched.setattr(logging.getLogger("py.warnings"), "handlers", [])
         patched.setattr("gateway.settings.load", show)
         run = CliRunner().invoke(app, ["config", "show"])
     assert "forged" not in run.stderr
     assert "\x1b" not in run.stderr
-    assert logs.UNNAMED in run.stderr
+    assert run.stderr.count(logs.UNNAMED) == 2
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
