@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from gateway.audit.verify import verify_store
 from gateway.clock import FrozenClock
 from gateway.store.base import AcceptRequest, Claim, DeliveryRow, Filter, PlannedDelivery
+from gateway.store.journal import shard_of
 from gateway.store.outbox import Outbox
 from gateway.store.received import MailKeys
 from gateway.store.states import Transport
@@ -44,6 +45,7 @@ class Driver(RuleBasedStateMachine):
         self.turns = count()
         self.stores = [self._opened(), self._opened()]
         self.world = World()
+        self.everywhere = _one_of_each_shard(self.stores[0].shards)
         self.keys: dict[str, str] = {}
         self.numbers = count()
         self.flown: list[Claim] = []
@@ -191,3 +193,13 @@ class Driver(RuleBasedStateMachine):
         )
         self.world.add(one, held=held)
         return one
+
+
+def _one_of_each_shard(shards: int) -> list[str]:
+    """Names of accounts that are journalled in different shards, together in all of them."""
+    found: dict[int, str] = {}
+    for number in count():
+        if len(found) == shards:
+            return list(found.values())
+        found.setdefault(shard_of(f"poste-{number}", shards), f"poste-{number}")
+    raise AssertionError

@@ -201,8 +201,9 @@ class Workers(Driver):
     @rule(back=st.sampled_from((30, 7200)))
     def jump_back(self, back: int) -> None:
         """The wall clock was wrong, and is put right: nothing must wait for a time that is far off."""
-        self.store.pause("cabinet", "nothing", by="Anne", reason="X")  # so that the journal's last word is of now
-        self.store.resume("cabinet", "nothing", by="Anne")
+        for account in self.everywhere:  # so that the last word of each shard is of now
+            self.store.pause(account, "nothing", by="Anne", reason="X")
+            self.store.resume(account, "nothing", by="Anne")
         self.clock.at -= timedelta(seconds=back)
         limit = self.now + 60_000
         ahead = [
