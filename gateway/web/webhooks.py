@@ -39,6 +39,8 @@ FORMAT = "kine-gateway/webhooks/1"
 EVENT = "deliveries.changed"
 DELAYS = (5.0, 30.0, 120.0, 600.0, 3600.0)
 """Seconds before each further try; the last one repeats, for as long as it takes."""
+MAX_ANSWER = 64 * 1024
+"""Bytes of an answer that are read."""
 _SHORTEST, _LONGEST = 24, 64
 """Bytes of a secret (Standard Webhooks: 24 to 64)."""
 
@@ -220,16 +222,27 @@ async def _tell(receiver: Receiver, client: httpx2.AsyncClient, clock: Clock) ->
         if message is None:
             return None
         headers = receiver.headers(message, int(clock.now().timestamp()))
-        answer = await client.post(receiver.settings.url, content=message.body, headers=headers)
-        if answer.is_success:
+        status = await _posted(client, receiver.settings.url, message.body, headers)
+        if 200 <= status < 300:
             await asyncio.to_thread(receiver.taken, message)
             return True
-        receiver.failed(f"HTTP {answer.status_code}")
+        receiver.failed(f"HTTP {status}")
     except GatewayError as fault:  # a busy database: it is asked again
         receiver.failed(fault.code)
     except (httpx2.HTTPError, OSError) as fault:  # nobody there, or a full disk: never a reason to stop delivering
         receiver.failed(type(fault).__name__)
     return False
+
+
+async def _posted(client: httpx2.AsyncClient, url: str, body: bytes, headers: dict[str, str]) -> int:
+    """The status. What is said beside it is of no use: little of it is read, so that the connection may stay."""
+    async with client.stream("POST", url, content=body, headers=headers) as answer:
+        read = 0
+        async for chunk in answer.aiter_raw():
+            read += len(chunk)
+            if read > MAX_ANSWER:
+                break
+        return answer.status_code
 
 
 def _client(settings: WebhookSettings) -> httpx2.AsyncClient:

@@ -56,7 +56,7 @@ def test_the_pages_are_served_to_who_has_a_token(config: Path) -> None:
     words = command("audit", "serve", "--listen", f"127.0.0.1:{port}", "--config", config)
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as served:
         try:
-            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", follow_redirects=True) as client:
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", follow_redirects=True, timeout=60) as client:
                 assert "Jeton" in answered(client)
                 page = client.post("/login", data={"token": made.stdout.strip()})
                 assert page.status_code == 200

@@ -45,7 +45,7 @@ def test_a_client_that_trusts_its_authority_is_served_and_no_other(api: Api, aut
     headers = {"Authorization": f"Bearer {api.token(Role.VENDOR)}"}
     with api.served() as address:
         place = address.replace("http://127.0.0.1", "https://localhost")
-        with httpx2.Client(base_url=place, headers=headers, verify=context) as client:
+        with httpx2.Client(base_url=place, headers=headers, verify=context, timeout=60) as client:
             assert client.post("/documents", json=fresh()).status_code == 201
         with httpx2.Client(base_url=place, headers=headers) as client, pytest.raises(httpx2.ConnectError):
             client.get("/accounts")

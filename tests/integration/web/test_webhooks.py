@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -206,7 +208,7 @@ def test_serve_takes_over_delivers_tells_and_stops(api: Api, receiver: Receiver)
     try:
         assert program.stderr is not None
         address = _address(program)
-        with httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {secret}"}) as client:
+        with httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {secret}"}, timeout=60) as client:
             made = client.post("/documents", json=fresh()).json()
             where = f"/documents/{made['document_id']}"
             wait_for(lambda: {one["transport"] for one in client.get(where).json()["deliveries"]} == {"sent"})
@@ -264,3 +266,24 @@ def test_a_full_disk_beside_the_checkpoints_stops_no_delivery(
         assert httpx2.get(f"{address}/health").status_code == 200
     assert full
     assert len({headers["webhook-id"] for headers, _ in receiver.calls}) == 1
+
+
+async def test_a_receiver_that_never_ends_its_answer_is_left() -> None:
+    sent = 0
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+                sent += 65536
+
+    server = await asyncio.start_server(endless, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with asyncio.timeout(20), httpx2.AsyncClient() as client:
+        assert await webhooks._posted(client, f"http://127.0.0.1:{port}/", b"{}", {}) == 200
+    server.close()
+    assert sent < 100 * webhooks.MAX_ANSWER
