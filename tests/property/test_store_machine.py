@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -22,6 +23,8 @@ from tests.unit.store.engines import Schemas, engine, postgres, pytest_generate_
 __all__ = ["engine", "postgres", "pytest_generate_tests", "schemas"]
 HISTORY, SHORT = 100, 2000
 """Steps of one history, and of all of them together in the short form."""
+STEPS = int(os.environ.get("STATE_STEPS", "0")) or SHORT
+pytestmark = pytest.mark.timeout(120 + STEPS // 20)
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
@@ -48,11 +51,10 @@ def machine_on(name: str, schemas: Schemas | None, place: Path) -> Any:
 def test_the_store_and_the_model_agree(engine: str, request: Any, tmp_path: Path) -> None:
     found = request.getfixturevalue("schemas") if engine == "postgres" else None
     machine = machine_on(engine, found, tmp_path)
-    steps = int(os.environ.get("STATE_STEPS", "0")) or SHORT
-    histories = steps * 11 // (10 * HISTORY) + 10  # some are short
+    histories = STEPS * 11 // (10 * HISTORY) + 10  # some are short
     wanted = settings(
         max_examples=histories, stateful_step_count=HISTORY, deadline=None, suppress_health_check=QUIET, database=None
     )
     run_state_machine_as_test(machine, settings=wanted)
     print(f"{machine.steps} steps on {engine}; {dict(sorted(machine.met.items()))}")
-    assert machine.steps >= steps
+    assert machine.steps >= STEPS
