@@ -53,15 +53,15 @@ def _own(place: str, prefix: str, cert: Path | None, archive: Path | None, passw
         yield from key(f"{place}/{prefix}pkcs12_password_file", password)
     try:
         found = certificates.own(cert, archive, password)
+        held = None if found is None else certificates.describe(found)
     except GatewayError as fault:
         yield error(fault.code, path, fault.message, fault.advice)
         return
     except (OSError, ValueError):
         yield error("CFG-105", path, "Certificat absent ou illisible (PEM attendu).", f"Vérifier le fichier {cert}.")
         return
-    if found is None:
+    if held is None:
         return
-    held = certificates.describe(found)
     yield from _validity(path, held.begins, held.ends)
     if prefix and held.usages and "signature" not in held.usages:
         message = f"Ce certificat n'est pas fait pour signer (usage : {', '.join(held.usages)})."

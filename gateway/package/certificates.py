@@ -35,11 +35,16 @@ class Held:
 
 
 def describe(certificate: x509.Certificate) -> Held:
-    """What a certificate says of itself. Its holder's name stays out: this is for logs and tables too."""
-    usages = _usages(certificate)
-    return Held(
-        _holder(certificate.subject, usages), usages, certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    )
+    """What a certificate says of itself. Its holder's name stays out: this is for logs and tables too.
+
+    Raises ValueError: names or extensions that cannot be read, which loading it did not look at.
+    """
+    try:
+        usages = _usages(certificate)
+        holder = _holder(certificate.subject, usages)
+    except x509.DuplicateExtension as fault:
+        raise ValueError("an extension twice") from fault
+    return Held(holder, usages, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
 def own(cert_file: Path | None, pkcs12_file: Path | None, password_file: Path | None) -> x509.Certificate | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import io
 import json
@@ -75,7 +76,7 @@ def _pkcs12(data: bytes) -> None:
             found = pkcs12.load(InMemory(data, "a.p12"), InMemory(password))  # type: ignore[arg-type]
         except ConfigError:
             continue
-        certificates.describe(found.certificate)
+        _described(found.certificate)
         repr(found).encode()
 
 
@@ -86,7 +87,12 @@ def _certificate(data: bytes) -> None:
     except ValueError:
         return
     for one in found:
-        certificates.describe(one)
+        _described(one)
+
+
+def _described(certificate: x509.Certificate) -> None:
+    with contextlib.suppress(ValueError):
+        certificates.describe(certificate)
 
 
 @cache

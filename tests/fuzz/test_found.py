@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from gateway.audit import prove, verify
 from gateway.audit.ledger import _notes_of
@@ -17,7 +18,9 @@ from gateway.channels.dmp.answers import AnswerError
 from gateway.channels.dmp.http import _retry_after
 from gateway.channels.dmp.multipart import MultipartReader
 from gateway.errors import ConfigError, StoreError
+from gateway.inspection import certificates as inspected
 from gateway.inspection import machine
+from gateway.package import certificates
 from gateway.read import fhir, xdm
 from gateway.sandbox.dmp.fhir import jsonpatch
 from gateway.sandbox.dmp.fhir.issues import RefusedError
@@ -30,9 +33,11 @@ from gateway.store import backup, keysafe
 from gateway.store.browsing import parse_cursor
 from gateway.store.checkpoint import CheckpointError, Verifier
 from gateway.web import tokens as web_tokens
+from gateway.web.api import problems as web_problems
 from gateway.web.webhooks import Progress
 from tests.fuzz.target import CORPUS, sound
 from tests.fuzz.targets import _terms, scratch
+from tests.fuzz.targets_files import _form
 
 EXPORT = (CORPUS / "export" / "journal.jsonl").read_bytes()
 RESTORED = (CORPUS / "export" / "restored.jsonl").read_bytes()
@@ -175,6 +180,7 @@ def test_a_date_that_no_calendar_has_is_none(date: str) -> None:
 def test_a_retry_after_is_a_number_or_a_date() -> None:
     assert _retry_after("\xb2") is None  # a superscript two: a digit to Python, no number
     assert _retry_after("9" * 400) == 86_400
+    assert _retry_after("0\x1d") is None  # a separator of groups: a space to one function, to the next one not
     assert _retry_after("Sun, 22 Nov 2020 10:00:00 -0000") == 0
 
 
@@ -206,3 +212,23 @@ def test_small_files_of_a_depth_without_end_are_read_around(tmp_path: Path) -> N
     assert leavings._document(path) is None
     assert Progress(path).get("a") is None
     assert _notes_of("{" + '"a":{' * 100_000) == []
+
+
+def test_the_last_hours_of_the_calendar_are_beyond_it_elsewhere() -> None:
+    with pytest.raises(AnswerError, match="time"):
+        fhir_answers._time("9999-12-31T23:59:59-14:00")
+
+
+def test_a_certificate_whose_names_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    """It loads; what it says of itself is read later, and only then is it broken."""
+    path = CORPUS / "certificate" / "found-names.pem"
+    own = x509.load_pem_x509_certificate(path.read_bytes())
+    with pytest.raises(ValueError, match="subject"):
+        certificates.describe(own)
+    assert [one.code for one in inspected._own("/x", "", path, None, None)] == ["CFG-105"]
+
+
+def test_a_form_in_an_encoding_that_is_none_is_refused() -> None:
+    head = b'multipart/form-data; boundary=B; charset="utf\x00-8"'
+    with pytest.raises(web_problems.RefusedError, match="400"):
+        _form(head + b"\n\n--B--")

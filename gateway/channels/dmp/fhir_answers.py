@@ -224,11 +224,11 @@ def _time(value: object) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as fault:
+        if moment.tzinfo is None:
+            return text.replace("-", "")[:8]
+        return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+    except (ValueError, OverflowError) as fault:  # the last hours of the calendar are beyond it elsewhere
         raise AnswerError("a time that cannot be read") from fault
-    if moment.tzinfo is None:
-        return text.replace("-", "")[:8]
-    return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S")
 
 
 def _code(value: object) -> Coded | None:

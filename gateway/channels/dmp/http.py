@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.channels.outcome import BeforeCommit
 
 _SLICE = 64 * 1024
+_SECONDS = re.compile(r"[ \t]*[0-9]+[ \t]*")
 _KEEP_ALIVE = 15.0  # seconds; shorter than servers do, so that a request rarely meets a connection being closed
 
 
@@ -227,7 +229,7 @@ def _retry_after(value: str | None) -> float | None:
     """Seconds of a Retry-After header (RFC 9110 §10.2.3), at most a day; None when absent or unreadable."""
     if not value:
         return None
-    if value.isascii() and value.strip().isdigit():
+    if _SECONDS.fullmatch(value):
         return min(float(value), 86400.0)
     at = http_date(value)
     return None if at is None else min(max((at - datetime.now(UTC)).total_seconds(), 0.0), 86400.0)

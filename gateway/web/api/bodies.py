@@ -27,6 +27,11 @@ _IN_MEMORY = 1 << 30
 class _Parser(MultiPartParser):
     spool_max_size = _IN_MEMORY
 
+    def close(self) -> None:
+        """Close every file: of a part that was never finished the form knows nothing."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 async def read(request: Request) -> bytes:
     """The body as the library takes it: JSON, or an archive. Raises RefusedError (WEB-415, WEB-400)."""
@@ -55,14 +60,13 @@ def _unsupported(wanted: str) -> RefusedError:
 
 async def _packed(request: Request) -> bytes:
     """A form of two parts, `metadata` and `document`, as the archive that the folder takes."""
+    parser = _Parser(request.headers, request.stream(), max_files=2, max_fields=2)
     try:
-        form = await _Parser(request.headers, request.stream(), max_files=2, max_fields=2).parse()
-    except (MultiPartException, KeyError) as fault:
+        return await _archived(await parser.parse())
+    except (MultiPartException, KeyError, ValueError) as fault:  # the last two: encodings and names that are none
         raise _no_form() from fault
-    try:
-        return await _archived(form)
     finally:
-        await form.close()
+        parser.close()
 
 
 async def _archived(form: FormData) -> bytes:
