@@ -61,9 +61,11 @@ class Machinery:
     def close(self) -> None:
         """Sign a last checkpoint of the journal and let go of the store; what alerts still have to say is said."""
         if "store" in self.__dict__:
-            self._keep_measurements()
-            self.store.close()
-            del self.__dict__["store"]
+            try:
+                self._keep_measurements()
+                self.store.close()
+            finally:  # a store that could not sign is closed all the same, and only once
+                del self.__dict__["store"]
         if "directory" in self.__dict__:
             self.directory.close()
             del self.__dict__["directory"]

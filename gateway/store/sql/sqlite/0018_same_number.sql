@@ -1,0 +1,1 @@
+-- Schema 18. Nothing to do here: SQLite keeps no values of columns, and the gateway never runs ANALYZE.
