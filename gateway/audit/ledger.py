@@ -214,7 +214,9 @@ def _notes_of(at: str) -> list[str] | None:
     if not at.startswith("{"):
         return None
     try:
-        return [str(note) for note in json.loads(at)["checkpoint"]["notes"]]
+        notes = [str(note) for note in json.loads(at)["checkpoint"]["notes"]]
+        "".join(notes).encode()  # half a character, which JSON can spell, is signed by nobody
+        return notes
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
 

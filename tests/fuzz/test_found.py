@@ -173,7 +173,6 @@ def test_a_date_that_no_calendar_has_is_none(date: str) -> None:
     """The library's reader raises four kinds of errors; one of them, in Retry-After, would have hidden an answer."""
     assert http_date(date) is None
     assert _retry_after(date) is None
-    assert extraction._modified(date) is None
     assert machine._date(f"Date: {date}\r\n".encode()) is None
 
 
@@ -232,3 +231,8 @@ def test_a_form_in_an_encoding_that_is_none_is_refused() -> None:
     head = b'multipart/form-data; boundary=B; charset="utf\x00-8"'
     with pytest.raises(web_problems.RefusedError, match="400"):
         _form(head + b"\n\n--B--")
+
+
+def test_half_a_character_is_no_checkpoint() -> None:
+    assert _notes_of('{"checkpoint": {"notes": ["\\ud800"]}}') == []
+    assert _notes_of('{"checkpoint": {"notes": ["a"]}}') == ["a"]
