@@ -230,7 +230,6 @@ def _directory_refusal(data: bytes) -> None:
         raise BrokenError("a line break of a server reached a message")
     head = data.decode("latin-1")
     extraction._file_name(head)
-    extraction._modified(head)
     extraction._number(head)
     machine._date(data)
     waits = http._retry_after(head)

@@ -6,6 +6,7 @@ bait. A form that the bytes have not gives nothing.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import zipfile
@@ -92,12 +93,23 @@ def _pointed(value: Any, url: str, *, all_texts: bool) -> Any:
     return url if isinstance(value, str) and all_texts else value
 
 
-def _strings(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where the texts of a JSON tree stand."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, one in pairs:
         if isinstance(one, str):
             yield (*path, key)
-        yield from _strings(one, (*path, key))
+        yield from texts(one, (*path, key))
+
+
+def put(value: Any, path: tuple[Any, ...], text: str) -> Any:
+    """A copy of a JSON tree with another text at this place."""
+    made: Any = copy.deepcopy(value)
+    holder = made
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = text
+    return made
 
 
 def as_json(data: bytes, url: str) -> Iterator[bytes]:
@@ -106,13 +118,8 @@ def as_json(data: bytes, url: str) -> Iterator[bytes]:
         value = json.loads(data)
     except (ValueError, RecursionError):
         return
-    for path in list(_strings(value))[:120]:
-        changed = json.loads(data)
-        holder = changed
-        for step in path[:-1]:
-            holder = holder[step]
-        holder[path[-1]] = url
-        yield json.dumps(changed).encode()
+    for path in list(texts(value))[:120]:
+        yield json.dumps(put(value, path, url)).encode()
     for all_texts in (True, False):
         yield json.dumps(_pointed(value, url, all_texts=all_texts)).encode()
 

@@ -5,7 +5,6 @@ Every text of the records is tried, found by walking a submission: a field added
 
 from __future__ import annotations
 
-import copy
 import email
 import email.policy
 import io
@@ -13,7 +12,6 @@ import json
 import re
 import tomllib
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,6 +27,7 @@ from gateway.package.types import MailContext
 from gateway.records.submission import parse
 from gateway.rules.trust_space import TrustList
 from gateway.settings import Settings
+from tests.security.planting import put, texts
 from tests.unit import fixture_cases
 from tests.unit.submission_samples import assessment, summary
 
@@ -42,24 +41,6 @@ HEADERS = {
 
 CHECKED = {"matricule", "oid", "rpps", "root", "mssante", "birth_family", "birth_given", "first_birth_given"}
 """Fields whose form the rules check besides: a document with another would not be made at all."""
-
-
-def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where the texts of a JSON tree stand."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in pairs:
-        if isinstance(one, str):
-            yield (*path, key)
-        yield from texts(one, (*path, key))
-
-
-def put(value: dict[str, Any], path: tuple[Any, ...], text: str) -> dict[str, Any]:
-    made: Any = copy.deepcopy(value)
-    holder = made
-    for step in path[:-1]:
-        holder = holder[step]
-    holder[path[-1]] = text
-    return made  # type: ignore[no-any-return]
 
 
 def taken(value: dict[str, Any]) -> tuple[bool, list[Finding]]:

@@ -29,8 +29,8 @@ from gateway.web.tokens import Role, TokenFile
 from tests.fuzz.guard import Permitted, watched
 from tests.integration.practice import Practice, case, open_practice
 from tests.security.outside import Outside, outside
-from tests.security.planting import mime, places
-from tests.security.test_headers import CHECKED, put, texts
+from tests.security.planting import mime, places, put, texts
+from tests.security.test_headers import CHECKED
 from tests.unit.read import report_samples as reports
 
 __all__ = ["outside"]

@@ -115,7 +115,7 @@ def _fetch(remote: ExtractionSettings, target: Path, progress: Progress) -> tupl
             headers = dict(response.headers)
     finally:
         site.close()
-    return _file_name(headers.get("content-disposition", "")), _modified(headers.get("last-modified", ""))
+    return _file_name(headers.get("content-disposition", "")), http_date(headers.get("last-modified"))
 
 
 def _number(text: str) -> int:
@@ -130,10 +130,6 @@ def _file_name(disposition: str) -> str:
         return message.get_filename("") or ""
     except (ValueError, LookupError):  # an encoding that is none
         return ""
-
-
-def _modified(text: str) -> datetime | None:
-    return http_date(text)
 
 
 @contextlib.contextmanager
